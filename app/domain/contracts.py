@@ -1,0 +1,328 @@
+"""Every workflow, signal, update, query and activity: its name, its input and output types.
+
+Workflows, activities and `app/runs` know each other only through this file. An activity type
+of ours contains a dot; a tool's activity type is the tool's own name, which never does.
+"""
+
+from pydantic import Field
+
+from app.domain.base import Model
+from app.domain.budget import Budget, Spent
+from app.domain.event import RunEvent
+from app.domain.okr import KeyResult, Member, Okr
+from app.domain.run import Checkpoint, Diffstat, ModelRef, Outcome, Request
+from app.domain.session import EventRange, Ids
+from app.domain.tool import Mode, Rule, ToolCall, ToolResult, Workspace
+
+# Task queues ------------------------------------------------------------------------------------
+
+QUEUE = "codetether"
+LLM_QUEUE = "codetether-llm"
+
+
+def host_queue(data_id: str) -> str:
+    """The queue of the worker that owns this data folder: streams, worktrees, tools, measures."""
+    return f"codetether-host-{data_id}"
+
+
+# Workflows, signals, updates, queries -----------------------------------------------------------
+
+GO = "GoWorkflow"  # RunInput -> RunResult
+DIRECT = "DirectWorkflow"  # RunInput -> RunResult
+RELAY = "RelayWorkflow"  # RelayInput -> RelayResult
+AGENT = "AgentWorkflow"  # AgentInput -> AgentResult
+
+APPROVE = "approve"  # signal(draft: int = 1): the draft that was seen
+DENY = "deny"  # signal(reason: str = "")
+AMEND = "amend"  # signal(text: str)
+TELL = "tell"  # signal(Tell), to a top workflow, which passes it on
+PAUSE = "pause"  # signal()
+RESUME = "resume"  # signal(Budget | None): the new limits
+REPORT = "report"  # signal(RunEvent), child -> top workflow: to be recorded
+ASK = "ask"  # signal(Request), agent -> top workflow
+RESERVE = "reserve"  # signal(ReserveRequest), agent -> top workflow
+ANSWERED = "answered"  # signal(ToolAnswer), top workflow -> agent
+GRANTED = "granted"  # signal(Grant), top workflow -> agent
+HOLD = "hold"  # signal(bool), top workflow -> agent: paused or not
+DECIDE = "decide"  # update(Decision) -> RunView, validated
+VIEW = "view"  # query() -> RunView
+
+
+class Tell(Model):
+    """A person's words for the agent at work, read at its next turn."""
+
+    text: str = Field(min_length=1, max_length=8000)
+    by: str = Field(default="", max_length=120)
+
+
+class ReserveRequest(Model):
+    """An agent that used up its share asks for more, and waits."""
+
+    agent: str
+    spent: Spent
+
+
+class Grant(Model):
+    """The agent's new limits. Equal to the old ones: there is no more."""
+
+    budget: Budget
+
+
+class ToolAnswer(Model):
+    """A person's answer to one tool question; the rule holds for the rest of the run."""
+
+    request_id: str
+    allowed: bool
+    text: str = Field(default="", max_length=8000)
+    rule: Rule | None = None
+
+
+class AgentInput(Model):
+    """One agent until it is done. `session` is empty at first, or what continue-as-new carries."""
+
+    run: str
+    top: str
+    """Workflow id of the top workflow: the one that records, asks and grants."""
+    name: str = Field(max_length=60)
+    ids: Ids
+    persona: str = Field(max_length=60)
+    """A prompt of `app/prompts/`: `draft`, `relay`, `solo`, `judge`."""
+    task: str = Field(max_length=60_000)
+    session: EventRange
+    tools: tuple[str, ...]
+    model: ModelRef
+    workspace: Workspace
+    mode: Mode = "ask"
+    rules: tuple[Rule, ...] = ()
+    budget: Budget
+    max_steps: int = Field(default=50, ge=1, le=10_000)
+    history_limit: int = 0
+    # Carried through continue-as-new:
+    turn: int = 0
+    spent: Spent = Spent()
+    told: tuple[str, ...] = Field(default=(), max_length=50)
+    started: bool = False
+    malformed: int = 0
+    repeats: dict[str, int] = Field(default_factory=dict)
+    last_text: str = Field(default="", max_length=4000)
+
+
+class AgentResult(Model):
+    """`status` done: it gave its last answer; the others say which limit ended it."""
+
+    status: str = Field(max_length=40)  # done | steps | budget | stalled | malformed | cancelled | failed
+    reason: str = Field(default="", max_length=1000)
+    text: str = Field(default="", max_length=4000)
+    answer: EventRange | None = None
+    """The batch that holds the structured answer (`answer_index` of its calls)."""
+    answer_index: int = 0
+    session: EventRange
+    spent: Spent
+    steps: int = 0
+    rules: tuple[Rule, ...] = ()
+    told: tuple[str, ...] = ()
+    """Words that came too late to be read; the next agent reads them."""
+
+
+class RelayInput(Model):
+    """A team that passes a baton until the key results are met or a stop rule ends it."""
+
+    run: str
+    top: str
+    ids: Ids
+    task: str = Field(max_length=20_000)
+    objective: str = ""
+    key_results: tuple[KeyResult, ...] = ()
+    team: tuple[Member, ...] = Field(min_length=1, max_length=8)
+    model: ModelRef
+    workspace: Workspace
+    mode: Mode = "ask"
+    rules: tuple[Rule, ...] = ()
+    budget: Budget
+    max_turns: int
+    max_steps: int = 50
+    history_limit: int = 0
+    session: str = ""
+    session_end: int = 0
+    # Carried through continue-as-new:
+    turn: int = 0
+    spent: Spent = Spent()
+    baton: str = Field(default="", max_length=8000)
+    told: tuple[str, ...] = ()
+    checkpoint: Checkpoint = Checkpoint()
+    quiet: int = 0
+    """Turns in a row that changed neither the tree nor any key result."""
+    sessions: tuple[str, ...] = ()
+
+
+class RelayResult(Model):
+    """How the relay ended, with what it reached."""
+
+    outcome: Outcome
+    reason: str = Field(default="", max_length=1000)
+    text: str = Field(default="", max_length=4000)
+    key_results: tuple[KeyResult, ...] = ()
+    spent: Spent = Spent()
+    turns: int = 0
+    checkpoint: Checkpoint = Checkpoint()
+    sessions: tuple[str, ...] = ()
+
+
+# Activities -------------------------------------------------------------------------------------
+
+TURN = "agent.turn"  # TurnInput -> Turn                       queue: codetether-llm
+CLOSE = "agent.close"  # CloseInput -> EventRange              queue: host
+USAGE = "agent.usage"  # EventRange (end 0: to its end) -> SessionUse   queue: host
+RECORD = "run.record"  # RecordInput -> EventRange             queue: host
+DRAFT = "okr.draft"  # DraftInput -> DraftOutput               queue: host
+PREPARE = "workspace.prepare"  # PrepareInput -> Workspace     queue: host
+COMMIT = "workspace.commit"  # CommitInput -> Committed        queue: host
+FINISH = "workspace.finish"  # FinishInput -> Finished         queue: host
+MEASURE = "measure.read"  # MeasureInput -> Reading            queue: host
+
+
+class TurnInput(Model):
+    """One model turn: append the pending results and words, ask the model, append its answer."""
+
+    step_id: str
+    ids: Ids
+    session: EventRange
+    persona: str
+    task: str = Field(default="", max_length=60_000)
+    """Only for the first turn of a session."""
+    told: tuple[str, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    """Pending tool results, in call order; their texts lie in the results folder."""
+    tools: tuple[str, ...]
+    model: ModelRef
+    workspace: Workspace
+    mode: Mode
+    rules: tuple[Rule, ...] = ()
+    run: str
+    agent: str
+    turn: int
+    must_answer: bool = False
+    """The last step: only tools that end the agent are offered."""
+
+
+class Turn(Model):
+    """The recorded answer: where it stands and what it asks for."""
+
+    session: EventRange
+    """The whole session, answer included."""
+    batch: EventRange
+    """Just this turn's batch."""
+    calls: tuple[ToolCall, ...] = ()
+    text: str = Field(default="", max_length=4000)
+    spent: Spent
+    replayed: bool = False
+    """The record was found, not made: a crash fell between record and acknowledgement."""
+
+
+class CloseInput(Model):
+    """The ending of an agent: pending results, `cut_off` for each call without one, the reason."""
+
+    step_id: str
+    ids: Ids
+    session: EventRange
+    results: tuple[ToolResult, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Step ids of calls that have no result."""
+    reason: str = Field(max_length=400)
+
+
+class SessionUse(Model):
+    """What a session's stream says was used, however its agent ended."""
+
+    session: EventRange
+    spent: Spent
+
+
+class RecordInput(Model):
+    """Events for the run's journal at `journal`'s end."""
+
+    step_id: str
+    ids: Ids
+    run: str
+    journal: EventRange
+    events: tuple[RunEvent, ...]
+
+
+class DraftInput(Model):
+    """Where a drafting agent's structured answer stands."""
+
+    answer: EventRange
+    index: int
+    okr_id: str
+    intent: str
+    draft: int
+
+
+class DraftOutput(Model):
+    """The OKR, or the sentence that says what is wrong with the answer."""
+
+    okr: Okr | None = None
+    problem: str = Field(default="", max_length=1000)
+
+
+class PrepareInput(Model):
+    """Sets up the run's private repository and one worktree of it. Idempotent."""
+
+    run: str
+    data_id: str
+    name: str
+    repo: str
+    subdir: str = "."
+    include_dirty: bool = False
+    start: str = ""
+    """Commit to start from; empty: the repository's HEAD."""
+    base: str = ""
+    """Commit that diffs and measures rest on; empty: where it starts."""
+
+
+class CommitInput(Model):
+    """Commits whatever the worktree holds; a step whose trailer exists is done."""
+
+    step_id: str
+    ids: Ids
+    workspace: Workspace
+    message: str = Field(max_length=4000)
+
+
+class Committed(Model):
+    """`commit` is the worktree's HEAD afterwards; `changed`: whether its tree differs from before."""
+
+    commit: str
+    changed: bool
+    diffstat: Diffstat = Diffstat()
+
+
+class FinishInput(Model):
+    """Hands the finished branch to the user's repository: objects and one ref."""
+
+    run: str
+    workspace: Workspace
+    commit: str
+    keep: bool = True
+
+
+class Finished(Model):
+    """The branch `codetether/<run>`, empty when there is nothing on it."""
+
+    branch: str = ""
+    commit: str = ""
+    diffstat: Diffstat = Diffstat()
+
+
+class MeasureInput(Model):
+    """Reads one key result on a commit, in a clean worktree, protected files from `approved`."""
+
+    step_id: str
+    ids: Ids
+    run: str
+    key_result: KeyResult
+    workspace: Workspace
+    commit: str
+    approved: str
+    model: ModelRef
+    """For `Judge` only."""

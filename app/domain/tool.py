@@ -1,0 +1,77 @@
+"""A tool call as workflows see it: references and verdicts, never content."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.domain.base import Model
+from app.domain.session import EventRange, Ids
+
+Effect = Literal["read", "write", "run", "wait", "answer"]
+"""read: no change; write: edits the worktree; run: starts a process; wait: a person answers;
+answer: ends the agent with a structured result."""
+RunsAs = Literal["activity", "wait", "answer", "none"]
+"""none: nothing is scheduled, the result (unknown tool, bad arguments) already stands in `preview`."""
+Verdict = Literal["allow", "ask", "deny"]
+Mode = Literal["ask", "full"]
+
+
+class ToolCall(Model):
+    """One call of a recorded answer. Its arguments stand in the record, at `index` of its calls."""
+
+    index: int
+    activity: str = Field(max_length=64)
+    runs_as: RunsAs = "activity"
+    effect: Effect = "read"
+    verdict: Verdict = "allow"
+    reason: str = Field(default="", max_length=400)
+    rule: str = Field(default="", max_length=400)
+    """The rule that `always` would write, in the words of `Rule`: `bash: pytest -q`."""
+    preview: str = Field(default="", max_length=400)
+    fingerprint: str = Field(default="", max_length=16)
+    """Of tool and arguments: equal for the same call, so that no progress is noticed."""
+
+
+class ToolResult(Model):
+    """What a tool left. The whole text lies in the results folder; `size` is its length in bytes."""
+
+    step_id: str
+    status: Literal["ok", "error", "denied", "cut_off"]
+    preview: str = Field(default="", max_length=400)
+    size: int = 0
+    fingerprint: str = Field(default="", max_length=16)
+    seconds: float = 0.0
+
+
+class Rule(Model):
+    """A person's standing answer for a run: tool and exact pattern, allow or deny."""
+
+    tool: str = Field(max_length=64)
+    pattern: str = Field(max_length=400)
+    verdict: Literal["allow", "deny"]
+
+
+class Workspace(Model):
+    """One agent's worktree of one run. `root` is the user's repository; paths are absolute."""
+
+    data_id: str
+    run: str
+    name: str
+    root: str
+    subdir: str = "."
+    base: str = ""
+    """The commit the run started from (40 hex digits)."""
+
+
+class ToolInput(Model):
+    """Input of every tool activity. `turn` is the range of the batch that holds the call."""
+
+    step_id: str
+    ids: Ids
+    turn: EventRange
+    index: int
+    workspace: Workspace
+    allowed: bool = False
+    """A person, or the policy, allowed exactly this call."""
+    sandboxed: bool = True
+    """False only after a person allowed this command to run without a sandbox."""
