@@ -10,7 +10,7 @@ from app.domain.base import Model
 from app.domain.budget import Budget, Spent
 from app.domain.event import RunEvent
 from app.domain.okr import KeyResult, Member, Okr
-from app.domain.run import Checkpoint, Diffstat, ModelRef, Outcome, Request
+from app.domain.run import Checkpoint, Diffstat, ModelRef, Outcome
 from app.domain.session import EventRange, Ids
 from app.domain.tool import Mode, Rule, ToolCall, ToolResult, Workspace
 
@@ -103,8 +103,10 @@ class AgentInput(Model):
     told: tuple[str, ...] = Field(default=(), max_length=50)
     started: bool = False
     malformed: int = 0
-    repeats: dict[str, int] = Field(default_factory=dict)
     last_text: str = Field(default="", max_length=4000)
+    results: tuple[ToolResult, ...] = ()
+    seen: tuple[str, ...] = ()
+    """Fingerprints of call and result since the last edit; the same one three times is no progress."""
 
 
 class AgentResult(Model):
@@ -141,6 +143,8 @@ class RelayInput(Model):
     budget: Budget
     max_turns: int
     max_steps: int = 50
+    once: bool = False
+    """One agent, one turn: `ctl run`."""
     history_limit: int = 0
     session: str = ""
     session_end: int = 0
@@ -172,6 +176,7 @@ class RelayResult(Model):
 
 TURN = "agent.turn"  # TurnInput -> Turn                       queue: codetether-llm
 CLOSE = "agent.close"  # CloseInput -> EventRange              queue: host
+FORK = "agent.fork"  # ForkInput -> EventRange                 queue: host
 USAGE = "agent.usage"  # EventRange (end 0: to its end) -> SessionUse   queue: host
 RECORD = "run.record"  # RecordInput -> EventRange             queue: host
 DRAFT = "okr.draft"  # DraftInput -> DraftOutput               queue: host
@@ -229,6 +234,14 @@ class CloseInput(Model):
     missing: tuple[str, ...] = ()
     """Step ids of calls that have no result."""
     reason: str = Field(max_length=400)
+
+
+class ForkInput(Model):
+    """A new session that goes on from another one's end, by reference."""
+
+    ids: Ids
+    parent: EventRange
+    session_id: str
 
 
 class SessionUse(Model):
@@ -326,3 +339,5 @@ class MeasureInput(Model):
     approved: str
     model: ModelRef
     """For `Judge` only."""
+    allowed: bool = False
+    """A person approved this command: it may run even where no sandbox can be had."""
