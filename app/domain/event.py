@@ -7,7 +7,8 @@ from pydantic import Field
 from app.domain.base import Model
 
 EventKind = Literal[
-    "started",  # body: RunHeader
+    "started",  # body: {input: RunInput}
+    "prepared",  # body: {base}
     "draft",  # body: {okr, problem}
     "baseline",  # body: {key_results}
     "asked",  # body: Request

@@ -2,7 +2,8 @@
 
 | event        | body                                             | changes                                |
 |--------------|--------------------------------------------------|----------------------------------------|
-| started      | {input: RunInput, base, data_id}                 | everything, from the order             |
+| started      | {input: RunInput}                                | everything, from the order             |
+| prepared     | {base}                                           | base, checkpoint                       |
 | draft        | {okr, problem}                                   | okr, status `drafting`                 |
 | baseline     | {key_results}                                    | key results                            |
 | asked        | Request                                          | requests, `waiting`                    |
@@ -39,13 +40,11 @@ def apply(view: RunView | None, event: RunEvent, at: str) -> RunView:
 
 def _started(body: dict[str, Any], at: str) -> RunView:
     order = RunInput.model_validate(body["input"])
-    base = str(body.get("base", ""))
     return RunView(
         **{name: getattr(order, name) for name in RunView.model_fields if name in RunInput.model_fields},
         status="drafting" if order.kind == "go" and order.resume is None else "working",
         okr=order.resume,
-        base=base,
-        checkpoint=Checkpoint(commit=order.resume_commit or base),
+        checkpoint=Checkpoint(commit=order.resume_commit),
         started_at=at,
         updated_at=at,
     )
@@ -54,6 +53,9 @@ def _started(body: dict[str, Any], at: str) -> RunView:
 def _changes(view: RunView, event: RunEvent) -> dict[str, Any]:
     body = event.body
     match event.kind:
+        case "prepared":
+            base = str(body["base"])
+            return {"base": base, "checkpoint": Checkpoint(commit=view.checkpoint.commit or base)}
         case "draft":
             okr = Okr.model_validate(body["okr"]) if body.get("okr") else view.okr
             return {"okr": okr, "status": "drafting", "detail": str(body.get("problem", ""))}

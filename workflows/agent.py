@@ -1,0 +1,308 @@
+"""AgentWorkflow: the loop of one agent. Ask the model, run what it calls, until it is done."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
+
+from app.domain.contracts import (
+    AGENT,
+    ANSWERED,
+    ASK,
+    CLOSE,
+    GRANTED,
+    HOLD,
+    RESERVE,
+    TELL,
+    TURN,
+    AgentInput,
+    AgentResult,
+    CloseInput,
+    Grant,
+    ReserveRequest,
+    Tell,
+    ToolAnswer,
+    Turn,
+    TurnInput,
+)
+from app.domain.run import Request
+from app.domain.session import EventRange
+from app.domain.tool import ToolCall, ToolInput, ToolResult
+from workflows.steps import reason_of, should_continue_as_new, step, step_id, was_cancelled
+
+MALFORMED_LIMIT = 5
+"""Turns in a row in which the model gave nothing that can be run."""
+SAME_LIMIT = 3
+"""The same call with the same result so often, with no edit between, is no progress."""
+SEEN = 60
+
+
+@workflow.defn(name=AGENT)
+class AgentWorkflow:
+    """One agent until its last answer or a limit.
+
+    Lifecycle: turn (model) → tools → turn …; continues as new only between turns.
+    Messages: `tell` words for the next turn · `hold` pause or go on · `answered` a person's answer
+    to a tool question · `granted` new limits. It signals its top workflow `ask`, its parent `reserve`.
+    """
+
+    @workflow.init
+    def __init__(self, order: AgentInput) -> None:
+        self.order = order
+        self.session = order.session
+        self.turn = order.turn
+        self.spent = order.spent
+        self.budget = order.budget
+        self.told = list(order.told)
+        self.rules = order.rules
+        self.results = order.results
+        self.missing: list[str] = []
+        self.malformed = order.malformed
+        self.seen = list(order.seen)
+        self.text = order.last_text
+        self.held = False
+        self.answers: dict[str, ToolAnswer] = {}
+        self.grants = 0
+
+    @workflow.signal(name=TELL)
+    def on_tell(self, words: Tell) -> None:
+        """Words of a person, read at the next turn."""
+        self.told.append(words.text)
+
+    @workflow.signal(name=HOLD)
+    def on_hold(self, held: bool) -> None:
+        """Pauses before the next turn, or goes on."""
+        self.held = held
+
+    @workflow.signal(name=ANSWERED)
+    def on_answered(self, answer: ToolAnswer) -> None:
+        """A person's answer; its rule holds for the rest of this agent."""
+        self.answers[answer.request_id] = answer
+        if answer.rule is not None and answer.rule not in self.rules:
+            self.rules = (*self.rules, answer.rule)
+
+    @workflow.signal(name=GRANTED)
+    def on_granted(self, grant: Grant) -> None:
+        """New limits, or the old ones when there is no more."""
+        self.budget = grant.budget
+        self.grants += 1
+
+    @workflow.run
+    async def run(self, order: AgentInput) -> AgentResult:
+        try:
+            return await self._loop()
+        except FailureError as error:
+            if was_cancelled(error):
+                await self._shielded_close("cancelled")
+                raise
+            reason = reason_of(error)
+            await self._shielded_close(reason)
+            return self._result("failed", reason)
+        except asyncio.CancelledError:
+            await self._shielded_close("cancelled")
+            raise
+
+    async def _loop(self) -> AgentResult:
+        while True:
+            await workflow.wait_condition(lambda: not self.held)
+            if stop := await self._stop():
+                await self._close(stop.reason)
+                return stop
+            if should_continue_as_new(self.order.history_limit):
+                workflow.continue_as_new(self._carried())
+            turn = await self._model_turn()
+            answer = next((call for call in turn.calls if call.runs_as == "answer"), None)
+            if answer is not None:
+                return self._result("done", answer=turn.batch, index=answer.index)
+            if not turn.calls and not self._owes_answer():
+                return self._result("done")
+            await self._run_calls(turn)
+            self._notice_malformed(turn)
+
+    # The model ------------------------------------------------------------------------------------
+
+    async def _model_turn(self) -> Turn:
+        order, told = self.order, tuple(self.told)
+        name = f"t{self.turn}-model"
+        turn = await step(
+            TURN,
+            TurnInput(
+                step_id=step_id(name),
+                ids=order.ids,
+                session=self.session,
+                persona=order.persona,
+                task="" if self.session.end and order.started else order.task,
+                told=told,
+                results=self.results,
+                tools=order.tools,
+                model=order.model,
+                workspace=order.workspace,
+                mode=order.mode,
+                rules=self.rules,
+                run=order.run,
+                agent=order.name,
+                turn=self.turn,
+                must_answer=self._owes_answer() and self.turn >= order.max_steps - 1,
+            ),
+            Turn,
+            id=name,
+            data_id=order.workspace.data_id,
+            summary=f"{order.name} turn {self.turn}",
+        )
+        del self.told[: len(told)]
+        self.order = order.model_copy(update={"started": True})
+        self.session, self.results, self.turn = turn.session, (), self.turn + 1
+        self.spent += turn.spent
+        self.text = turn.text or self.text
+        return turn
+
+    def _owes_answer(self) -> bool:
+        return any(name in ("propose_okr", "give_score") for name in self.order.tools)
+
+    def _notice_malformed(self, turn: Turn) -> None:
+        usable = any(call.runs_as != "none" for call in turn.calls)
+        self.malformed = 0 if usable else self.malformed + 1
+        if not turn.calls:
+            self.told.insert(0, "Give your answer by calling the tool that the task names; text alone is not read.")
+
+    # The tools ------------------------------------------------------------------------------------
+
+    async def _run_calls(self, turn: Turn) -> None:
+        """Read-only calls that stand next to each other at once, all others one by one, in order."""
+        names = [f"t{self.turn - 1}-s{call.index}-{call.activity}"[:120] for call in turn.calls]
+        self.missing = [step_id(name) for name in names]
+        calls = list(zip(turn.calls, names, strict=True))
+        while calls:
+            count = 1
+            while _free(calls[0][0]) and count < len(calls) and _free(calls[count][0]):
+                count += 1
+            group, calls = calls[:count], calls[count:]
+            results = await asyncio.gather(*(self._one_call(turn, call, name) for call, name in group))
+            for (call, _), result in zip(group, results, strict=True):
+                self._notice(call, result)
+            self.results = (*self.results, *results)
+            self.missing = self.missing[count:]
+
+    async def _one_call(self, turn: Turn, call: ToolCall, name: str) -> ToolResult:
+        identity = step_id(name)
+        if call.runs_as == "none":
+            return ToolResult(step_id=identity, status="error", preview=call.preview)
+        if call.verdict == "deny":
+            return ToolResult(step_id=identity, status="denied", preview=f"denied: {call.reason}"[:400])
+        if call.verdict == "ask":
+            answer = await self._ask(call, name)
+            if not answer.allowed:
+                words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
+                return ToolResult(step_id=identity, status="denied", preview=words[:400])
+        order = ToolInput(
+            step_id=identity,
+            ids=self.order.ids,
+            turn=turn.batch,
+            index=call.index,
+            workspace=self.order.workspace,
+            allowed=call.verdict == "ask",
+            sandboxed=not call.reason.startswith("no sandbox"),
+        )
+        data_id = self.order.workspace.data_id
+        result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
+        self.spent = self.spent.model_copy(update={"seconds": self.spent.seconds + result.seconds})
+        return result
+
+    async def _ask(self, call: ToolCall, name: str) -> ToolAnswer:
+        info = workflow.info()
+        request = Request(
+            id=f"{self.order.name}-{name}",
+            kind="tool",
+            title=f"{call.activity}: {call.preview}"[:400],
+            reason=call.reason,
+            rule=call.rule,
+            agent=info.workflow_id,
+        )
+        await workflow.get_external_workflow_handle(self.order.top).signal(ASK, request)
+        await workflow.wait_condition(lambda: request.id in self.answers)
+        return self.answers.pop(request.id)
+
+    def _notice(self, call: ToolCall, result: ToolResult) -> None:
+        if call.effect == "write" and result.status == "ok":
+            self.seen.clear()
+        elif call.runs_as == "activity":
+            self.seen = [*self.seen, f"{call.fingerprint}:{result.fingerprint}"][-SEEN:]
+
+    # Stopping -------------------------------------------------------------------------------------
+
+    async def _stop(self) -> AgentResult | None:
+        if self.malformed >= MALFORMED_LIMIT:
+            return self._result("malformed", f"the model gave nothing usable {self.malformed} times in a row")
+        if any(self.seen.count(pair) >= SAME_LIMIT for pair in self.seen[-8:]):
+            return self._result("stalled", f"the same call gave the same result {SAME_LIMIT} times")
+        if self.turn >= self.order.max_steps:
+            return self._result("steps", f"the agent used its {self.order.max_steps} turns")
+        if self.spent.share(self.budget) >= 1.0 and not await self._more():
+            return self._result("budget", "the budget is used up")
+        return None
+
+    async def _more(self) -> bool:
+        """Asks the parent for a larger share, and waits for its answer."""
+        parent = workflow.info().parent
+        if parent is None:
+            raise ApplicationError("an agent needs a parent that grants its budget", non_retryable=True)
+        seen = self.grants
+        request = ReserveRequest(agent=workflow.info().workflow_id, spent=self.spent)
+        await workflow.get_external_workflow_handle(parent.workflow_id).signal(RESERVE, request)
+        await workflow.wait_condition(lambda: self.grants > seen)
+        return self.spent.share(self.budget) < 1.0
+
+    async def _close(self, reason: str) -> None:
+        """Leaves a stream in which every call has a result and the reason of the end is told."""
+        name = f"t{self.turn}-close"
+        order = CloseInput(
+            step_id=step_id(name),
+            ids=self.order.ids,
+            session=self.session,
+            results=self.results,
+            missing=tuple(self.missing),
+            reason=reason[:400],
+        )
+        self.session = await step(CLOSE, order, EventRange, id=name, data_id=self.order.workspace.data_id)
+        self.results, self.missing = (), []
+
+    async def _shielded_close(self, reason: str) -> None:
+        """Closes although this workflow is being cancelled, or its last step failed."""
+        await asyncio.shield(asyncio.create_task(self._close(reason)))
+
+    def _result(
+        self, status: str, reason: str = "", *, answer: EventRange | None = None, index: int = 0
+    ) -> AgentResult:
+        return AgentResult(
+            status=status,
+            reason=reason,
+            text=self.text,
+            answer=answer,
+            answer_index=index,
+            session=self.session,
+            spent=self.spent,
+            steps=self.turn,
+            rules=self.rules,
+            told=tuple(self.told),
+        )
+
+    def _carried(self) -> AgentInput:
+        return self.order.model_copy(
+            update={
+                "session": self.session,
+                "turn": self.turn,
+                "spent": self.spent,
+                "budget": self.budget,
+                "told": tuple(self.told),
+                "rules": self.rules,
+                "results": self.results,
+                "malformed": self.malformed,
+                "seen": tuple(self.seen),
+                "last_text": self.text,
+            }
+        )
+
+
+def _free(call: ToolCall) -> bool:
+    """Whether a call may run beside its neighbours: it changes nothing and nobody is asked."""
+    return call.effect == "read" and call.verdict != "ask"

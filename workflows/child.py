@@ -1,0 +1,44 @@
+"""Starting an agent as a child, and knowing what it used however it ended."""
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ChildWorkflowError
+
+from app.domain.contracts import AGENT, USAGE, AgentInput, AgentResult, SessionUse
+from app.domain.session import Ids
+from workflows.steps import reason_of, step, was_cancelled
+
+
+async def run_agent(order: AgentInput, summary: str) -> AgentResult:
+    """The agent's result; a failed one has its use from its stream. A cancelled one raises."""
+    child = order.session.session_id
+    try:
+        return await workflow.execute_child_workflow(
+            AGENT,
+            order,
+            id=child,
+            result_type=AgentResult,
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            static_summary=summary[:200],
+            search_attributes=attributes(order.ids, "agent"),
+        )
+    except ChildWorkflowError as error:
+        if was_cancelled(error):
+            raise
+        use = await step(USAGE, order.session, SessionUse, id=f"{order.name}-use", data_id=order.workspace.data_id)
+        return AgentResult(status="failed", reason=reason_of(error), session=use.session, spent=use.spent)
+
+
+def attributes(ids: Ids, kind: str) -> TypedSearchAttributes:
+    """The four ids and the kind, as Temporal lists and filters them."""
+    values = {
+        "OkrId": ids.okr_id,
+        "OkrRunId": ids.okr_run_id,
+        "RelayId": ids.relay_id,
+        "SessionId": ids.session_id,
+        "RunKind": kind,
+    }
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items() if value]
+    )

@@ -1,0 +1,93 @@
+"""How workflows schedule activities: one row per activity, and the ids of its steps.
+
+| activity            | queue | start-to-close | heartbeat | attempts |
+|---------------------|-------|----------------|-----------|----------|
+| `agent.turn`        | llm   | 30 min         | 15 s      | 12       |
+| a tool              | host  | 15 min         | 5 s       | 10, `bash` runs only in its first |
+| `measure.read`      | host  | 60 min         | 5 s       | 10       |
+| everything else     | host  | 5 min          | 5 s       | without end: they are found done, or made again |
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
+
+from app.domain.contracts import LLM_QUEUE, MEASURE, TURN, host_queue
+
+Result = TypeVar("Result")
+
+TEXT_LIMIT = 900
+"""Characters of a reason: results cap it at 1,000."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    timeout: timedelta
+    heartbeat: timedelta
+    retry: RetryPolicy
+
+
+def _retry(attempts: int, most: float) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=0.5),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=most),
+        maximum_attempts=attempts,
+    )
+
+
+_TURN = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(12, 15))
+_TOOL = _Row(timedelta(minutes=15), timedelta(seconds=5), _retry(10, 5))
+_MEASURE = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
+_OTHER = _Row(timedelta(minutes=5), timedelta(seconds=5), _retry(0, 10))
+
+
+async def step(name: str, order: Any, result: type[Result], *, id: str, data_id: str, summary: str = "") -> Result:
+    """Runs one activity and waits for its result, also for the end of a cancelled one.
+
+    A cancelled activity is waited for: nothing of it runs on when the workflow goes on.
+    """
+    row = {TURN: _TURN, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
+    return await workflow.execute_activity(
+        name,
+        order,
+        result_type=result,
+        activity_id=id,
+        task_queue=LLM_QUEUE if name == TURN else host_queue(data_id),
+        start_to_close_timeout=row.timeout,
+        heartbeat_timeout=row.heartbeat,
+        retry_policy=row.retry,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=summary[:200] or None,
+    )
+
+
+def step_id(activity_id: str) -> str:
+    """Workflow id, first run id and activity id: the same after a retry, a restart, a continue-as-new."""
+    info = workflow.info()
+    return f"{info.workflow_id}:{info.first_execution_run_id}:{activity_id}"
+
+
+def reason_of(error: BaseException) -> str:
+    """The sentence at the root of a failure, for a person."""
+    while isinstance(error, ActivityError | ChildWorkflowError) and error.cause is not None:
+        error = error.cause
+    text = error.message if isinstance(error, ApplicationError) else str(error)
+    return (text or type(error).__name__)[:TEXT_LIMIT]
+
+
+def was_cancelled(error: BaseException) -> bool:
+    """Whether a failure is only the echo of a cancellation."""
+    while isinstance(error, ActivityError | ChildWorkflowError) and error.cause is not None:
+        error = error.cause
+    return isinstance(error, CancelledError)
+
+
+def should_continue_as_new(limit: int) -> bool:
+    """At a turn boundary: whether the history grew long enough to start a fresh one."""
+    info = workflow.info()
+    return info.is_continue_as_new_suggested() or bool(limit and info.get_current_history_length() >= limit)

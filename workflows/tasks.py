@@ -1,0 +1,42 @@
+"""The tasks that agents are given, written from decisions alone."""
+
+from app.domain.okr import Command, Judge, KeyResult, Member, Okr, TestCount
+
+
+def drafting(intent: str, earlier: Okr | None, notes: tuple[str, ...]) -> str:
+    """What the drafting agent is asked for."""
+    parts = [f"Intent of the person:\n{intent}"]
+    if earlier is not None:
+        parts.append(f"Your earlier draft:\n{earlier.model_dump_json(include={'objective', 'key_results', 'team'})}")
+    if notes:
+        parts.append("What must change:\n" + "\n".join(f"- {note}" for note in notes))
+    parts.append("Look at the repository, then call `propose_okr`.")
+    return "\n\n".join(parts)
+
+
+def turn(member: Member, *, objective: str, task: str, key_results: tuple[KeyResult, ...], baton: str) -> str:
+    """What one agent of a relay is asked for; `baton` is what the agent before it handed over."""
+    parts = [f"You are: {member.name}\nYour role: {member.role}", f"Task of the person:\n{task}"]
+    if objective:
+        parts.append(f"Objective: {objective}")
+    if key_results:
+        parts.append("Key results, as measured now:\n" + "\n".join(_state(kr) for kr in key_results))
+    if baton:
+        parts.append(f"Handed over by the agent before you:\n{baton}")
+    return "\n\n".join(parts)
+
+
+def _state(kr: KeyResult) -> str:
+    now = kr.last or kr.baseline
+    value = "not measured" if now is None or now.value is None else f"{now.value:g}"
+    sign = ">=" if kr.direction == "up" else "<="
+    done = " (met)" if kr.met else ""
+    return f"- {kr.title}: {value} now, target {sign} {kr.target:g} {kr.unit}{done}\n  measured by: {_how(kr)}"
+
+
+def _how(kr: KeyResult) -> str:
+    match kr.measure:
+        case Command(argv=argv) | TestCount(argv=argv):
+            return " ".join(argv)
+        case Judge(question=question):
+            return f"a judgement: {question}"

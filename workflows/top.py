@@ -1,0 +1,258 @@
+"""What every top workflow shares: the journal, the view, decisions, pausing, words for agents."""
+
+import asyncio
+from datetime import UTC
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.exceptions import ApplicationError
+
+from app.domain.base import Model
+from app.domain.budget import Budget
+from app.domain.contracts import (
+    AMEND,
+    ANSWERED,
+    APPROVE,
+    ASK,
+    DECIDE,
+    DENY,
+    GRANTED,
+    HOLD,
+    PAUSE,
+    RECORD,
+    REPORT,
+    RESUME,
+    TELL,
+    VIEW,
+    Grant,
+    RecordInput,
+    Tell,
+    ToolAnswer,
+)
+from app.domain.event import EventKind, RunEvent
+from app.domain.fold import apply
+from app.domain.run import Decision, Request, RunInput, RunView
+from app.domain.session import EventRange
+from app.domain.tool import Rule
+from workflows.details import markdown
+from workflows.steps import step, step_id
+
+OUTCOME = SearchAttributeKey.for_keyword("Outcome")
+PROGRESS = SearchAttributeKey.for_float("Progress")
+WARN_AT = 0.8
+
+
+class TopWorkflow:
+    """The base of GoWorkflow and DirectWorkflow.
+
+    Messages: signals `approve` `deny` `amend` (draft 1, or the draft they name) · `tell` · `pause` ·
+    `resume` · from children `report` `ask`; the validated update `decide`; the query `view`.
+    """
+
+    def __init__(self, order: RunInput) -> None:
+        self.order = order
+        self.journal = EventRange(session_id=f"run-{order.run}")
+        started = RunEvent(kind="started", body={"input": order.model_dump(mode="json")})
+        self.view = self._fold(None, started)
+        self.unwritten = [started]
+        self.writing = asyncio.Lock()
+        self.writes = 0
+        self.told: list[Tell] = []
+        self.rules: tuple[Rule, ...] = ()
+        self.relay = ""
+        self.agent = ""
+
+    # The journal ----------------------------------------------------------------------------------
+
+    def note(self, kind: EventKind, body: Model | dict[str, Any] | None = None) -> None:
+        """Applies an event to the view at once; `flush` writes it."""
+        data = body.model_dump(mode="json") if isinstance(body, Model) else body or {}
+        event = RunEvent(kind=kind, body=data)
+        self.view = self._fold(self.view, event)
+        self.unwritten.append(event)
+        workflow.set_current_details(markdown(self.view))
+
+    async def record(self, kind: EventKind, body: Model | dict[str, Any] | None = None) -> None:
+        """Notes one event and returns when it is on disk."""
+        self.note(kind, body)
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Writes what was noted, in order, one batch at a time."""
+        async with self.writing:
+            while self.unwritten:
+                events = tuple(self.unwritten[:20])
+                name = f"record-{self.writes}"
+                order = RecordInput(
+                    step_id=step_id(name), ids=self.order.ids, run=self.order.run, journal=self.journal, events=events
+                )
+                self.journal = await step(
+                    RECORD, order, EventRange, id=name, data_id=self.order.data_id, summary=events[-1].kind
+                )
+                self.writes += 1
+                del self.unwritten[: len(events)]
+
+    def _fold(self, view: RunView | None, event: RunEvent) -> RunView:
+        return apply(view, event, workflow.now().astimezone(UTC).isoformat(timespec="milliseconds"))
+
+    def show_progress(self) -> None:
+        """Updates the search attribute that lists and the Temporal UI show."""
+        if self.view.okr is not None:
+            self._upsert(PROGRESS.value_set(round(self.view.okr.progress, 4)))
+
+    def show_outcome(self, outcome: str) -> None:
+        """Updates the search attribute that says how the run ended."""
+        self._upsert(OUTCOME.value_set(outcome))
+
+    def _upsert(self, update: SearchAttributeUpdate[Any]) -> None:
+        workflow.upsert_search_attributes([update])  # pyright: ignore[reportUnknownMemberType]
+
+    # Decisions ------------------------------------------------------------------------------------
+
+    @workflow.update(name=DECIDE, description="Answer a request: approve, deny or amend.")
+    async def decide(self, decision: Decision) -> RunView:
+        await self._decide(decision)
+        return self.view
+
+    @decide.validator
+    def check(self, decision: Decision) -> None:
+        """Rejects what cannot count, with a sentence; a rejected update leaves no trace."""
+        request = next((r for r in self.view.requests if r.id == decision.request_id), None)
+        if request is None:
+            earlier = next((d for d in self.view.decisions if d.request_id == decision.request_id), None)
+            if earlier is not None:
+                raise ApplicationError(f"`{decision.request_id}` was already decided: {earlier.verdict}", type="Stale")
+            raise ApplicationError(f"there is no request `{decision.request_id}` to decide", type="Stale")
+        if decision.verdict == "amend" and (request.kind != "draft" or not decision.text.strip()):
+            raise ApplicationError("only a draft can be amended, and with words that say how", type="Refused")
+        if problem := self.refuses(decision, request):
+            raise ApplicationError(problem, type="Refused")
+
+    def refuses(self, decision: Decision, request: Request) -> str:
+        """Why this decision cannot be taken now; empty when it can."""
+        return ""
+
+    async def _decide(self, decision: Decision) -> None:
+        request = next(r for r in self.view.requests if r.id == decision.request_id)
+        self.note("decision", decision)
+        if request.kind == "tool":
+            answer = ToolAnswer(
+                request_id=request.id,
+                allowed=decision.verdict == "approve",
+                text=decision.text,
+                rule=_rule(request, decision),
+            )
+            if answer.rule is not None:
+                self.rules = (*self.rules, answer.rule)
+            await self._send(request.agent, ANSWERED, answer)
+        await self.flush()
+
+    async def _bare(self, draft: int, verdict: str, text: str) -> None:
+        decision = Decision.model_validate(
+            {"request_id": f"draft-{draft}", "verdict": verdict, "text": text, "by": "signal"}
+        )
+        try:
+            self.check(decision)
+        except ApplicationError as error:
+            await self.record("warned", {"text": f"a signal was not counted: {error.message}"})
+            return
+        await self._decide(decision)
+
+    @workflow.signal(name=APPROVE, description="Approve the draft OKR (its number; 1 when omitted).")
+    async def on_approve(self, draft: int = 1) -> None:
+        """From Temporal's own UI: counts only for the draft that was seen."""
+        await self._bare(draft, "approve", "")
+
+    @workflow.signal(name=DENY, description="Deny the draft OKR, with a reason.")
+    async def on_deny(self, reason: str = "", draft: int = 1) -> None:
+        """From Temporal's own UI."""
+        await self._bare(draft, "deny", reason)
+
+    @workflow.signal(name=AMEND, description="Have the OKR drafted again, with your words.")
+    async def on_amend(self, text: str, draft: int = 1) -> None:
+        """From Temporal's own UI."""
+        await self._bare(draft, "amend", text)
+
+    # Words, pausing, children ---------------------------------------------------------------------
+
+    @workflow.query(name=VIEW)
+    def on_view(self) -> RunView:
+        return self.view.model_copy(update={"journal_end": self.journal.end})
+
+    @workflow.signal(name=TELL, description="Words for the agent at work, read at its next turn.")
+    async def on_tell(self, words: Tell) -> None:
+        self.note("told", words)
+        self.told.append(words)
+        await self._pass_on()
+        await self.flush()
+
+    @workflow.signal(name=PAUSE, description="Start nothing new until `resume`.")
+    async def on_pause(self) -> None:
+        self.note("paused")
+        await self._hold(True)
+        await self.flush()
+
+    @workflow.signal(name=RESUME, description="Go on, with new limits when given.")
+    async def on_resume(self, budget: Budget | None = None) -> None:
+        if budget is not None:
+            self.order = self.order.model_copy(update={"budget": budget})
+            await self._send(self.relay, GRANTED, Grant(budget=budget))
+        self.note("resumed", {"budget": budget.model_dump() if budget else None})
+        await self._hold(False)
+        await self.flush()
+
+    @workflow.signal(name=ASK)
+    async def on_ask(self, request: Request) -> None:
+        self.note("asked", request)
+        await self.flush()
+
+    @workflow.signal(name=REPORT)
+    async def on_report(self, event: RunEvent) -> None:
+        """A child tells what happened; only this workflow writes it down."""
+        before = self.view.spent.share(self.view.budget)
+        self.note(event.kind, event.body)
+        if event.kind == "turn_started":
+            self.agent = str(event.body.get("agent_id", ""))
+            await self._pass_on()
+        if event.kind == "turn_ended":
+            self.agent = ""
+            if before < WARN_AT <= self.view.spent.share(self.view.budget):
+                self.note("warned", {"text": "80 % of the budget is used"})
+        if event.kind == "reading":
+            self.show_progress()
+        await self.flush()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new may start."""
+        return self.view.status == "paused"
+
+    async def _hold(self, held: bool) -> None:
+        for child in (self.relay, self.agent):
+            await self._send(child, HOLD, held)
+
+    async def _pass_on(self) -> None:
+        while self.told and self.agent:
+            words = self.told.pop(0)
+            if not await self._send(self.agent, TELL, words):
+                self.told.insert(0, words)  # that agent just ended: the next one gets them
+                return
+
+    async def _send(self, child: str, signal: str, value: Any) -> bool:
+        """Signals a child; False when it already ended."""
+        if not child:
+            return False
+        try:
+            await workflow.get_external_workflow_handle(child).signal(signal, value)
+        except ApplicationError:
+            return False
+        return True
+
+
+def _rule(request: Request, decision: Decision) -> Rule | None:
+    """The standing rule of `always` and `never`: the request's own words are `tool: pattern`."""
+    if decision.scope == "once" or ": " not in request.rule:
+        return None
+    tool, pattern = request.rule.split(": ", 1)
+    return Rule(tool=tool, pattern=pattern, verdict="allow" if decision.scope == "always" else "deny")
