@@ -8,13 +8,11 @@ from app.domain.contracts import (
     DRAFT,
     GO,
     GRANTED,
-    MEASURE,
     RESERVE,
     AgentInput,
     DraftInput,
     DraftOutput,
     Grant,
-    MeasureInput,
     ReserveRequest,
 )
 from app.domain.okr import Judge, KeyResult, Okr, Reading
@@ -22,8 +20,9 @@ from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange
 from workflows import tasks
 from workflows.child import run_agent
+from workflows.measuring import read_key_result
 from workflows.purse import Purse
-from workflows.steps import step, step_id
+from workflows.steps import step
 from workflows.team import DEFAULT_TEAM
 from workflows.work import WorkingWorkflow
 
@@ -179,19 +178,18 @@ class GoWorkflow(WorkingWorkflow):
 
     async def _baseline(self, kr: KeyResult, base: str, allowed: bool) -> Reading:
         assert self.workspace is not None
-        name = f"d{self.drafts}-baseline-{kr.id}{'-allowed' if allowed else ''}"
-        order = MeasureInput(
-            step_id=step_id(name),
-            ids=self.order.ids,
+        return await read_key_result(
+            kr,
+            name=f"d{self.drafts}-baseline-{kr.id}{'-allowed' if allowed else ''}",
             run=self.order.run,
-            key_result=kr,
+            top=self.order.run,
+            ids=self.order.ids,
             workspace=self.workspace,
             commit=base,
-            approved=base,
             model=self.order.model,
+            purse=self.purse,
             allowed=allowed,
         )
-        return await step(MEASURE, order, Reading, id=name, data_id=self.order.data_id, summary=f"baseline: {kr.title}")
 
 
 def _waits(reading: Reading) -> bool:

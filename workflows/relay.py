@@ -9,7 +9,6 @@ from app.domain.contracts import (
     FORK,
     GRANTED,
     HOLD,
-    MEASURE,
     RELAY,
     REPORT,
     RESERVE,
@@ -19,7 +18,6 @@ from app.domain.contracts import (
     Committed,
     ForkInput,
     Grant,
-    MeasureInput,
     RelayInput,
     RelayResult,
     ReserveRequest,
@@ -30,6 +28,7 @@ from app.domain.run import Checkpoint, Outcome
 from app.domain.session import EventRange, Ids
 from workflows import tasks
 from workflows.child import run_agent
+from workflows.measuring import read_key_result
 from workflows.purse import Purse
 from workflows.steps import should_continue_as_new, step, step_id
 
@@ -198,19 +197,18 @@ class RelayWorkflow:
         return before != [reading.value for reading in readings]
 
     async def _reading(self, kr: KeyResult) -> Reading:
-        name = f"r{self.turn}-measure-{kr.id}"
-        order = MeasureInput(
-            step_id=step_id(name),
-            ids=self.order.ids,
+        return await read_key_result(
+            kr,
+            name=f"r{self.turn}-measure-{kr.id}",
             run=self.order.run,
-            key_result=kr,
+            top=self.order.top,
+            ids=self.order.ids,
             workspace=self.order.workspace,
             commit=self.checkpoint.commit,
-            approved=self.order.workspace.base,
             model=self.order.model,
+            purse=self.purse,
             allowed=True,
         )
-        return await step(MEASURE, order, Reading, id=name, data_id=self.order.workspace.data_id, summary=kr.title)
 
     def _measured(self) -> bool:
         return all(kr.last is not None for kr in self.key_results)

@@ -184,6 +184,7 @@ PREPARE = "workspace.prepare"  # PrepareInput -> Workspace     queue: host
 COMMIT = "workspace.commit"  # CommitInput -> Committed        queue: host
 FINISH = "workspace.finish"  # FinishInput -> Finished         queue: host
 MEASURE = "measure.read"  # MeasureInput -> Reading            queue: host
+JUDGED = "measure.judged"  # JudgedInput -> Reading            queue: host
 
 
 class TurnInput(Model):
@@ -337,7 +338,13 @@ class MeasureInput(Model):
     workspace: Workspace
     commit: str
     approved: str
-    model: ModelRef
-    """For `Judge` only."""
     allowed: bool = False
     """A person approved this command: it may run even where no sandbox can be had."""
+
+
+class JudgedInput(Model):
+    """Where a judging agent's answer stands, and the commit that it judged."""
+
+    answer: EventRange
+    index: int
+    commit: str

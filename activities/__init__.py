@@ -1,0 +1,1 @@
+"""Activities act: they call models, tools, git and measures. One file per family."""
