@@ -1,0 +1,129 @@
+"""One agent's conversation: the model turn, its ending, what it used, a fork of it.
+
+| activity      | retry       | timeout | heartbeat |
+|---------------|-------------|---------|-----------|
+| `agent.turn`  | 12 attempts | 30 min  | 15 s      |
+| `agent.close` | without end | 5 min   | 5 s       |
+| `agent.usage` | without end | 5 min   | 5 s       |
+| `agent.fork`  | without end | 5 min   | 5 s       |
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+from functools import reduce
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.conversation import answer_record, messages_of, question, results_of_calls, spent_of, turn_of
+from activities.deltas import Voice
+from activities.host import Host, guarded, reached
+from app import prompts
+from app.domain.budget import Spent
+from app.domain.contracts import CLOSE, FORK, TURN, USAGE, CloseInput, ForkInput, SessionUse, Turn, TurnInput
+from app.domain.session import EventRange, NewRecord
+from app.domain.tool import Workspace
+from app.llm import ChatRequest, ModelError, answer
+from app.stream import Stream, digest, fork
+from app.tools.registry import REGISTRY, specs
+
+
+class AgentActivities:
+    """Reads and appends one session's stream. Whoever appends first is right; nothing is asked twice."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @activity.defn(name=TURN)
+    async def turn(self, order: TurnInput) -> Turn:
+        """Finds the recorded answer of this step, or asks the model and records it."""
+        self.host.own(order.workspace.data_id)
+        return await guarded(self._turn(order))
+
+    async def _turn(self, order: TurnInput) -> Turn:
+        stream = Stream(self.host.data, order.session.session_id)
+        asked = digest(order.session, order.model, order.tools, order.told, order.results, order.task)
+        found = await asyncio.to_thread(stream.find, start=order.session.end, step_id=order.step_id, digest=asked)
+        if found is not None:
+            return turn_of(self.host.data, order, found, stream.read(found)[-1], replayed=True)
+        history = await asyncio.to_thread(stream.history, order.session.end)
+        new = question(self.host.data, order, history)
+        record = await self._ask(order, [*messages_of(history), *messages_of(new)])
+        reached("done")
+        batch = await asyncio.to_thread(
+            stream.append,
+            expected=order.session.end,
+            step_id=order.step_id,
+            digest=asked,
+            records=[*new, record],
+            ids=order.ids,
+        )
+        return turn_of(self.host.data, order, batch, stream.read(batch)[-1], replayed=False)
+
+    async def _ask(self, order: TurnInput, messages: list[dict[str, object]]) -> NewRecord:
+        names = [name for name in order.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
+        request = ChatRequest(
+            model=order.model,
+            system=prompts.render(order.persona, where=_where(order.workspace)),
+            messages=messages,
+            tools=specs(names),
+            must_call=order.must_answer,
+        )
+        voice = Voice.of(order.run, order.agent, order.session.session_id, order.turn)
+        voice.say("model_started", order.model.id)
+        started = time.monotonic()
+        try:
+            given = await answer(request, on_delta=voice.say)
+        except ModelError as error:
+            raise _failure(error) from error
+        return answer_record(given, order.model.id, time.monotonic() - started)
+
+    @activity.defn(name=CLOSE)
+    async def close(self, order: CloseInput) -> EventRange:
+        """Leaves a stream in which every call has a result, and the reason of the end."""
+        return await guarded(asyncio.to_thread(self._close, order))
+
+    def _close(self, order: CloseInput) -> EventRange:
+        stream = Stream(self.host.data, order.session.session_id)
+        asked = digest(order.session, order.results, order.missing, order.reason)
+        found = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
+        if found is None:
+            history = stream.history(order.session.end)
+            results = results_of_calls(self.host.data, stream.session_id, history, order.results, order.missing)
+            found = stream.append(
+                expected=order.session.end,
+                step_id=order.step_id,
+                digest=asked,
+                records=[*results, NewRecord(kind="closed", body={"reason": order.reason})],
+                ids=order.ids,
+            )
+        return order.session.model_copy(update={"end": found.end})
+
+    @activity.defn(name=USAGE)
+    async def usage(self, session: EventRange) -> SessionUse:
+        """What the stream says was used, however its agent ended."""
+        return await guarded(asyncio.to_thread(self._usage, session))
+
+    def _usage(self, session: EventRange) -> SessionUse:
+        stream = Stream(self.host.data, session.session_id)
+        whole = session.model_copy(update={"end": session.end or stream.end()})
+        answers = (record for record in stream.read(whole) if record.kind == "assistant")
+        return SessionUse(session=whole, spent=reduce(lambda sum_, record: sum_ + spent_of(record), answers, Spent()))
+
+    @activity.defn(name=FORK)
+    async def fork(self, order: ForkInput) -> EventRange:
+        """A new session that goes on from another one's end, by reference."""
+        return await guarded(asyncio.to_thread(fork, self.host.data, order.parent, order.session_id, order.ids))
+
+
+def _where(workspace: Workspace) -> str:
+    place = workspace.root if workspace.subdir in ("", ".") else f"{workspace.root}/{workspace.subdir}"
+    return f"You work in `{place}`. Paths are relative to it."
+
+
+def _failure(error: ModelError) -> ApplicationError:
+    delay = None if error.retry_after is None else timedelta(seconds=error.retry_after)
+    return ApplicationError(
+        str(error), type=f"Model.{error.kind}", non_retryable=not error.retryable, next_retry_delay=delay
+    )

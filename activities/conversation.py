@@ -1,0 +1,139 @@
+"""Between the records of a stream, the messages of a model, and the turn that a workflow sees.
+
+Bodies of records:
+user        {text, origin: task | person}
+assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
+tool_result {call_id, name, status, text, step_id}
+closed      {reason}
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.domain.budget import Spent
+from app.domain.contracts import Turn, TurnInput
+from app.domain.session import EventRange, NewRecord, Record, Usage
+from app.domain.tool import ToolCall, ToolResult
+from app.llm import Answer, tool_result_message, user_message
+from app.stream import read_result
+from app.tools.gate.permission import judge
+from app.tools.gate.sandbox import probe
+from app.workspace import worktree_path
+
+TEXT_CAP = 4000
+CALL_LIMIT = 32
+"""Calls of one answer that are run; the others get an error result, for every call needs one."""
+TOO_MANY = f"error: only the first {CALL_LIMIT} calls of one answer are run"
+CUT_OFF = "this call was cut off before it gave a result; it may have had effects"
+
+
+def question(data: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
+    """What this turn tells the model: the task, pending results in call order, words of a person."""
+    records = [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
+    records += results_of_calls(data, order.session.session_id, history, order.results)
+    records += [NewRecord(kind="user", body={"text": text, "origin": "person"}) for text in order.told]
+    return records
+
+
+def results_of_calls(
+    data: Path, session_id: str, history: Sequence[Record], results: Iterable[ToolResult], missing: Iterable[str] = ()
+) -> list[NewRecord]:
+    """A `tool_result` for every call of the last answer: its own, or a synthetic one."""
+    last = history[-1] if history else None
+    if last is None or last.kind != "assistant":
+        return []
+    texts = [_text_of(data, session_id, result) for result in results]
+    texts += [_late(data, session_id, step_id) for step_id in missing]
+    records: list[NewRecord] = []
+    for index, call in enumerate(last.body["calls"]):
+        step_id, status, text = texts[index] if index < len(texts) else ("", "error", TOO_MANY)
+        body = {"call_id": call["id"], "name": call["name"], "status": status, "text": text, "step_id": step_id}
+        records.append(NewRecord(kind="tool_result", body=body))
+    return records
+
+
+def _text_of(data: Path, session_id: str, result: ToolResult) -> tuple[str, str, str]:
+    stored = read_result(data, session_id, result.step_id)
+    return result.step_id, result.status, stored.text if stored is not None else result.preview
+
+
+def _late(data: Path, session_id: str, step_id: str) -> tuple[str, str, str]:
+    """A call whose result never reached the workflow: it may stand in the results folder all the same."""
+    stored = read_result(data, session_id, step_id)
+    return (step_id, "cut_off", CUT_OFF) if stored is None else (step_id, stored.status, stored.text)
+
+
+def messages_of(records: Iterable[Record | NewRecord]) -> list[dict[str, Any]]:
+    """The conversation as the model layer takes it."""
+    messages: list[dict[str, Any]] = []
+    for record in records:
+        body = record.body
+        match record.kind:
+            case "user":
+                messages.append(user_message(body["text"]))
+            case "tool_result":
+                ok = body["status"] == "ok"
+                messages.append(tool_result_message(body["call_id"], body["name"], body["text"], ok))
+            case "assistant":
+                messages.append(body["message"])
+            case _:
+                pass
+    return messages
+
+
+def answer_record(answer: Answer, model: str, seconds: float) -> NewRecord:
+    """What is recorded of an answer: the provider's own message, and what we read from it."""
+    return NewRecord(
+        kind="assistant",
+        body={
+            "message": answer.message,
+            "text": answer.text,
+            "calls": [call.model_dump() for call in answer.calls],
+            "finish": answer.finish,
+            "model": model,
+            "usage": answer.usage.model_dump(),
+            "usd": answer.cost.usd,
+            "seconds": round(seconds, 3),
+        },
+    )
+
+
+def turn_of(data: Path, order: TurnInput, batch: EventRange, answer: Record, *, replayed: bool) -> Turn:
+    """The turn that `answer` records, with the policy's verdict on each of its calls."""
+    sandbox = probe()
+    worktree = worktree_path(data, order.workspace)
+    calls: tuple[ToolCall, ...] = tuple(
+        judge(
+            call["name"],
+            call["arguments"],
+            index=index,
+            offered=order.tools,
+            workspace=order.workspace,
+            worktree=worktree,
+            mode=order.mode,
+            rules=order.rules,
+            sandbox=sandbox,
+        )
+        for index, call in enumerate(answer.body["calls"][:CALL_LIMIT])
+    )
+    return Turn(
+        session=order.session.model_copy(update={"end": batch.end}),
+        batch=batch,
+        calls=calls,
+        text=answer.body["text"][:TEXT_CAP],
+        spent=spent_of(answer),
+        replayed=replayed,
+    )
+
+
+def spent_of(answer: Record) -> Spent:
+    """What one recorded answer used."""
+    usd = answer.body.get("usd")
+    return Spent(
+        usage=Usage.model_validate(answer.body["usage"]),
+        usd=usd or 0.0,
+        unpriced=1 if usd is None else 0,
+        seconds=float(answer.body.get("seconds", 0.0)),
+        calls=1,
+    )

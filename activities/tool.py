@@ -1,0 +1,95 @@
+"""Every tool call, as one dynamic activity whose type is the tool's own name.
+
+| activity    | retry                                          | timeout | heartbeat |
+|-------------|------------------------------------------------|---------|-----------|
+| a tool      | 10 attempts; `bash` runs only in its first one | 15 min  | 5 s       |
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+
+from temporalio import activity
+from temporalio.common import RawValue
+
+from activities.deltas import Voice
+from activities.host import Host, cancelled_by_person, guarded, reached
+from app import workspace
+from app.domain.tool import ToolInput, ToolResult
+from app.stream import StoredResult, Stream, read_result, write_result
+from app.tools.execute import execute
+from app.tools.registry import Output, ToolContext
+
+
+class ToolActivities:
+    """Runs one call through the gate's decision and leaves its result in the results folder."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @activity.defn(dynamic=True)
+    async def tool(self, args: Sequence[RawValue]) -> ToolResult:
+        """Finds the recorded result of this step, or runs the tool and records it."""
+        order: ToolInput = activity.payload_converter().from_payload(args[0].payload, ToolInput)
+        self.host.own(order.workspace.data_id)
+        return await guarded(self._tool(activity.info().activity_type, order))
+
+    async def _tool(self, name: str, order: ToolInput) -> ToolResult:
+        session = order.turn.session_id
+        stored = await asyncio.to_thread(read_result, self.host.data, session, order.step_id)
+        if stored is None:
+            stored = await self._run(name, order)
+        return ToolResult(
+            step_id=order.step_id,
+            status=stored.status,
+            preview=stored.preview,
+            size=len(stored.text.encode()),
+            fingerprint=stored.fingerprint,
+            seconds=stored.seconds,
+        )
+
+    async def _run(self, name: str, order: ToolInput) -> StoredResult:
+        session = order.turn.session_id
+        records = Stream(self.host.data, session).read(order.turn)
+        arguments: str = records[-1].body["calls"][order.index]["arguments"]
+        voice = Voice.of(order.workspace.run, session, session, 0, tool=name)
+        context = self._context(order, voice)
+        started = time.monotonic()
+        try:
+            output = await execute(name, arguments, context)
+        except asyncio.CancelledError:
+            if not cancelled_by_person():
+                raise  # another attempt follows: this one records nothing
+            output = Output(status="cut_off", text="a person cancelled the run during this call", preview="cancelled")
+            self._store(name, order, output, time.monotonic() - started)
+            raise
+        reached("done")
+        stored = await asyncio.to_thread(self._store, name, order, output, time.monotonic() - started)
+        voice.say("tool_ended", f"{stored.status}: {stored.preview}")
+        return stored
+
+    def _context(self, order: ToolInput, voice: Voice) -> ToolContext:
+        return ToolContext(
+            data=self.host.data,
+            workspace=order.workspace,
+            worktree=workspace.worktree_path(self.host.data, order.workspace),
+            mounts=workspace.mounts(self.host.data, order.workspace, self.host.settings),
+            ids=order.ids,
+            step_id=order.step_id,
+            session_id=order.turn.session_id,
+            attempt=activity.info().attempt,
+            sandboxed=order.sandboxed,
+            allowed=order.allowed,
+            emit=lambda text: voice.say("tool_output", text),
+        )
+
+    def _store(self, name: str, order: ToolInput, output: Output, seconds: float) -> StoredResult:
+        result = StoredResult(
+            status=output.status,
+            text=output.text,
+            preview=output.preview,
+            fingerprint=sha256(f"{name}\0{output.status}\0{output.text}".encode()).hexdigest()[:16],
+            seconds=round(seconds, 3),
+        )
+        return write_result(self.host.data, order.turn.session_id, order.step_id, result)
