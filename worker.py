@@ -79,7 +79,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
                 spaces.commit,
                 spaces.finish,
                 tool.tool,
-            ],  # fmt: skip
+            ],
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=1),
             **shared,
         ),
