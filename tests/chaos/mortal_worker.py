@@ -1,0 +1,12 @@
+"""The worker of the chaos tests: the real one, plus the interceptor that kills it. argv: plan folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import worker
+from faults import KillAt
+
+if __name__ == "__main__":
+    worker.main(interceptors=[KillAt(Path(sys.argv[1]))])
