@@ -1,7 +1,7 @@
 """What every top workflow shares: the journal, the view, decisions, pausing, words for agents."""
 
 import asyncio
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
@@ -94,7 +94,7 @@ class TopWorkflow:
                 del self.unwritten[: len(events)]
 
     def _fold(self, view: RunView | None, event: RunEvent) -> RunView:
-        return apply(view, event, workflow.now().astimezone(UTC).isoformat(timespec="milliseconds"))
+        return apply(view, event, _rfc3339(workflow.now()))
 
     def show_progress(self) -> None:
         """Updates the search attribute that lists and the Temporal UI show."""
@@ -248,6 +248,10 @@ class TopWorkflow:
         except ApplicationError:
             return False
         return True
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _rule(request: Request, decision: Decision) -> Rule | None:

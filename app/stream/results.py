@@ -1,0 +1,39 @@
+"""Tool results: one file a step, created exclusively, so that parallel tools never race for an offset."""
+
+from pathlib import Path
+from typing import Literal
+
+from app.domain.base import Model
+from app.stream.files import create_file, make_folder, safe_name, told_plainly
+from app.stream.stream import STREAMS
+
+
+class StoredResult(Model):
+    """What a tool left: the text that the model reads, and what lists show of it. `seconds`: it ran for."""
+
+    status: Literal["ok", "error", "denied", "cut_off"]
+    text: str
+    preview: str = ""
+    fingerprint: str = ""
+    seconds: float = 0.0
+
+
+def write_result(data: Path, session_id: str, step_id: str, result: StoredResult) -> StoredResult:
+    """Records `result` unless one is recorded: returns the one that counts, once it is on the disk."""
+    file = _file(data, session_id, step_id)
+    with told_plainly(file):
+        make_folder(file.parent, below=data)
+        created = create_file(file, result.model_dump_json().encode())
+    return result if created else StoredResult.model_validate_json(file.read_bytes())
+
+
+def read_result(data: Path, session_id: str, step_id: str) -> StoredResult | None:
+    """The recorded result of a step, or None."""
+    try:
+        return StoredResult.model_validate_json(_file(data, session_id, step_id).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _file(data: Path, session_id: str, step_id: str) -> Path:
+    return data / STREAMS / safe_name(session_id) / "results" / safe_name(step_id)
