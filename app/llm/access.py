@@ -1,0 +1,48 @@
+"""Where a model is reached and with which key, for one call."""
+
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from app.domain.run import ModelRef
+from app.errors import UserError
+from app.llm.client import NO_KEY, Access
+from app.llm.port import ModelError
+from app.llm.registry import base_url_of, provider_of
+from app.secrets import NoSecret, Unreachable, provider_key
+
+
+def access_of(model: ModelRef) -> Access:
+    """Looks the key up; blocks on the network, so call it in a thread.
+
+    Raises `ModelError`: `auth` when there is no key, `connection` when the vault cannot be asked now.
+    """
+    try:
+        return _looked_up(model)
+    except Unreachable as error:
+        raise ModelError("connection", str(error)) from None
+    except UserError as error:
+        raise ModelError("auth" if error.code == 4 else "bad_request", str(error)) from None
+
+
+def _looked_up(model: ModelRef) -> Access:
+    row = provider_of(model)
+    if not row.needs_key:
+        return Access(base_url_of(model), SecretStr(NO_KEY), {})
+    own_server = model.provider == "openai" and bool(model.base_url)
+    try:
+        secret = provider_key(model.provider)
+    except NoSecret:
+        if own_server:
+            return Access(model.base_url, SecretStr(NO_KEY), {})
+        raise
+    if own_server and secret.base_url and _origin(secret.base_url) != _origin(model.base_url):
+        # The stored key belongs to another server: it must not be shown to this one.
+        return Access(model.base_url, SecretStr(NO_KEY), {})
+    url = model.base_url or secret.base_url or base_url_of(model)
+    return Access(url.rstrip("/"), secret.api_key, secret.plain_headers())
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port

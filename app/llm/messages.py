@@ -1,0 +1,135 @@
+"""Between the JSON of recorded messages and pydantic-ai's own. Imported only when a call is made."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+)
+
+from app.domain.run import ModelRef
+from app.domain.session import Usage
+from app.llm.port import Answer, CallOut, ChatRequest, ModelError, merged
+from app.llm.prices import cost_of
+from app.llm.registry import provider_of
+
+KEPT = ("kind", "parts", "model_name", "provider_name", "provider_details", "provider_response_id", "finish_reason")
+"""What of a response is recorded: all that sending it back needs, nothing that differs without a reason."""
+
+
+def history_of(request: ChatRequest) -> list[ModelMessage]:
+    """The conversation to send; the system text goes with its last request. Raises `ModelError` (`bad_request`)."""
+    messages = merged(request.messages)
+    if not messages or messages[-1].get("kind") != "request":
+        raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
+    messages[-1] = {**messages[-1], "instructions": request.system or None}
+    if provider_of(request.model).kind == "openai":
+        messages = [_plain(message) for message in messages]
+    try:
+        return ModelMessagesTypeAdapter.validate_python(messages)
+    except ValueError as error:
+        detail = str(error).splitlines()[0]
+        raise ModelError("bad_request", f"a recorded message is not readable: {detail}") from None
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with every result as it stands: OpenAI's wire has no mark for failed ones, and wrapping
+    their text in JSON, as pydantic-ai would, only makes it harder to read."""
+    parts = [{name: value for name, value in part.items() if name != "outcome"} for part in message["parts"]]
+    return {**message, "parts": parts}
+
+
+def delta_of(event: ModelResponseStreamEvent | Any) -> tuple[str, str] | None:
+    """The kind and text of an event that carries some, else None."""
+    match event:
+        case PartStartEvent(part=TextPart(content=text)) if text:
+            return "text", text
+        case PartStartEvent(part=ThinkingPart(content=text)) if text:
+            return "thinking", text
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
+            return "text", text
+        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)) if text:
+            return "thinking", text
+        case _:
+            return None
+
+
+def refuse(model: ModelRef, response: ModelResponse) -> None:
+    """Raises `ModelError` for a response that is no answer, although it came without an error."""
+    if response.finish_reason is None or response.state != "complete":
+        raise ModelError("protocol", f"the answer of model `{model.id}` ended without a finish reason")
+    if response.finish_reason == "error":
+        raise ModelError("server", f"model `{model.id}` broke off its answer with an error")
+    if response.finish_reason == "content_filter" and not response.tool_calls:
+        raise ModelError("refused", f"model `{model.id}` refused to answer; reword the task or choose another model")
+
+
+def answer_of(model: ModelRef, response: ModelResponse) -> Answer:
+    """The answer with unique call ids and arguments that are never empty."""
+    response = replace(response, parts=_distinct(response.parts))
+    calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    used = response.usage
+    return Answer(
+        message=_dumped(response),
+        text="".join(part.content for part in response.parts if isinstance(part, TextPart)),
+        calls=tuple(CallOut(id=call.tool_call_id, name=call.tool_name, arguments=str(call.args)) for call in calls),
+        usage=Usage(
+            input=used.input_tokens,
+            output=used.output_tokens,
+            cache_read=used.cache_read_tokens,
+            cache_write=used.cache_write_tokens,
+            reasoning=used.output_reasoning_tokens,
+        ),
+        cost=cost_of(model, used),
+        finish=response.finish_reason or "",
+    )
+
+
+def _distinct(parts: Any) -> list[Any]:
+    """The parts with every call's arguments as text and no id twice: a result must find its one call."""
+    seen: set[str] = set()
+    result: list[Any] = []
+    for part in parts:
+        if isinstance(part, ToolCallPart):
+            name = _unused(part.tool_call_id, seen)
+            seen.add(name)
+            result.append(replace(part, tool_call_id=name, args=_text_of(part.args)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        else:
+            result.append(part)
+    return result
+
+
+def _unused(name: str, seen: set[str]) -> str:
+    number, result = 2, name
+    while result in seen:
+        number, result = number + 1, f"{name}-{number}"
+    return result
+
+
+def _text_of(arguments: str | dict[str, Any] | None) -> str:
+    if isinstance(arguments, dict):
+        return json.dumps(arguments, ensure_ascii=False)
+    return arguments if arguments and arguments.strip() else "{}"
+
+
+def _dumped(response: ModelResponse) -> dict[str, Any]:
+    whole = ModelMessagesTypeAdapter.dump_python([response], mode="json")[0]
+    whole["parts"] = [_without_none(part) for part in whole["parts"]]
+    if whole.get("provider_details"):
+        whole["provider_details"].pop("timestamp", None)
+    return _without_none({name: whole.get(name) for name in KEPT})
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value != {}}

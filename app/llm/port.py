@@ -1,0 +1,95 @@
+"""What a caller of a model gives and gets. Messages are pydantic-ai messages as JSON, one dict each."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from app.domain.base import Model
+from app.domain.run import ModelRef
+from app.domain.session import Cost, Usage
+
+ErrorKind = Literal[
+    "rate_limit",
+    "quota",
+    "auth",
+    "not_found",
+    "bad_request",
+    "context",
+    "server",
+    "connection",
+    "timeout",
+    "refused",
+    "protocol",
+]
+RETRYABLE: frozenset[ErrorKind] = frozenset({"rate_limit", "server", "connection", "timeout", "protocol"})
+
+OnDelta = Callable[[str, str], None]
+"""Called with the kind, "text" or "thinking", and the new piece."""
+
+
+class ChatRequest(Model):
+    """One question to a model. `tools` are in OpenAI's function format; `max_tokens` bounds the answer."""
+
+    model: ModelRef
+    system: str
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+    must_call: bool = False
+    max_tokens: int = 8192
+
+
+class CallOut(Model):
+    """A tool call of an answer. `arguments` is the model's own text, JSON or not; never empty."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Answer(Model):
+    """A whole answer. `message` can be sent back as it is; usage is zero where the server told none."""
+
+    message: dict[str, Any]
+    text: str
+    calls: tuple[CallOut, ...]
+    usage: Usage
+    cost: Cost
+    finish: str
+
+
+class ModelError(Exception):
+    """Why no answer came. `retry_after`: seconds the server asked to wait, None if it did not."""
+
+    def __init__(self, kind: ErrorKind, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind: ErrorKind = kind
+        self.retryable = kind in RETRYABLE
+        self.retry_after = retry_after
+
+
+def user_message(text: str) -> dict[str, Any]:
+    """The message of a person, or of the program on a person's behalf."""
+    return {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": text}]}
+
+
+def tool_result_message(call_id: str, name: str, text: str, ok: bool) -> dict[str, Any]:
+    """The result of the call `call_id` of the last answer; `ok` is False for an error or a denial."""
+    part = {
+        "part_kind": "tool-return",
+        "tool_name": name,
+        "tool_call_id": call_id,
+        "content": text,
+        "outcome": "success" if ok else "failed",
+    }
+    return {"kind": "request", "parts": [part]}
+
+
+def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same conversation with adjacent requests joined: providers want all results in one message."""
+    result: list[dict[str, Any]] = []
+    for message in messages:
+        last = result[-1] if result else None
+        if last is not None and last["kind"] == "request" and message["kind"] == "request":
+            result[-1] = {**last, "parts": [*last["parts"], *message["parts"]]}
+        else:
+            result.append(message)
+    return result

@@ -1,0 +1,109 @@
+"""Starting runs and talking to them, through Temporal. Every failure is one sentence."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from app.domain.budget import Budget
+from app.domain.contracts import DECIDE, DIRECT, GO, PAUSE, QUEUE, RESUME, TELL, VIEW, Tell
+from app.domain.run import Decision, RunInput, RunView
+from app.errors import UserError
+
+
+async def start(client: Client, order: RunInput) -> None:
+    """Starts the run's workflow, once. Raises `UserError` when its id is taken or Temporal refuses."""
+    ids = {"OkrId": order.ids.okr_id, "OkrRunId": order.ids.okr_run_id, "RunKind": order.kind}
+    attributes = [
+        SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in ids.items() if value
+    ]
+    with _told(order.run):
+        try:
+            await client.start_workflow(
+                GO if order.kind == "go" else DIRECT,
+                order,
+                id=order.run,
+                task_queue=QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                search_attributes=TypedSearchAttributes(attributes),
+                static_summary=" ".join(order.intent.split())[:200],
+                static_details=f"repository `{order.repo}` · model `{order.model.id}`",
+            )
+        except WorkflowAlreadyStartedError:
+            raise UserError(f"run `{order.run}` exists already; watch it: `ctl watch {order.run}`", 1) from None
+
+
+async def decide(client: Client, run: str, decision: Decision) -> RunView:
+    """Gives a decision and returns the view after it. The first one on a request counts."""
+    with _told(run):
+        try:
+            return await _handle(client, run).execute_update(DECIDE, decision, result_type=RunView)
+        except WorkflowUpdateFailedError as error:
+            cause = error.cause
+            raise UserError(cause.message if isinstance(cause, ApplicationError) else str(cause), 1) from None
+
+
+async def tell(client: Client, run: str, words: Tell) -> None:
+    """Passes a person's words on; the agent at work reads them at its next turn."""
+    with _told(run):
+        await _handle(client, run).signal(TELL, words)
+
+
+async def pause(client: Client, run: str) -> None:
+    """Lets what runs end, and starts nothing new."""
+    with _told(run):
+        await _handle(client, run).signal(PAUSE)
+
+
+async def resume(client: Client, run: str, budget: Budget | None) -> None:
+    """Lets a paused run go on, with new limits when given."""
+    with _told(run):
+        await _handle(client, run).signal(RESUME, budget)
+
+
+async def cancel(client: Client, run: str) -> None:
+    """Asks the run to end: its work so far is committed and kept."""
+    with _told(run):
+        await _handle(client, run).cancel()
+
+
+async def ask_view(client: Client, run: str) -> RunView:
+    """The view as the workflow itself has it. Needs a worker."""
+    with _told(run):
+        return await _handle(client, run).query(VIEW, result_type=RunView)
+
+
+async def closed(client: Client, run: str) -> str:
+    """How Temporal says the workflow ended (`failed`, `terminated`, ...); empty while it runs."""
+    with _told(run):
+        status = (await _handle(client, run).describe()).status
+    if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
+        return ""
+    return status.name.lower()
+
+
+def _handle(client: Client, run: str) -> WorkflowHandle[Any, Any]:
+    return client.get_workflow_handle(run)
+
+
+@contextmanager
+def _told(run: str) -> Generator[None]:
+    try:
+        yield
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise UserError(f"run `{run}` is not running; see how it ended: `ctl okr status {run}`", 1) from None
+        raise UserError(
+            f"Temporal refused: {error.message or error.status.name}; `ctl status` shows the stack", 4
+        ) from error

@@ -1,0 +1,103 @@
+"""Watching a run: its journal as it grows, and the deltas between. Attaching again loses nothing."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from app import bus
+from app.domain.event import Delta, RunEvent
+from app.domain.fold import apply
+from app.domain.run import RunView
+from app.errors import UserError
+from app.runs.door import closed
+from app.settings import Settings
+from app.stream.journal import events
+
+_POLL = 0.1
+"""Seconds between two looks at the journal, a `stat` each: nothing tells when a file grows."""
+_ASK = 20
+"""Looks between two questions whether Temporal still runs the workflow."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One thing that happened: an event with the view after it, or a delta."""
+
+    view: RunView | None
+    event: RunEvent | None = None
+    delta: Delta | None = None
+
+
+async def watch(settings: Settings, client: Client | None, run: str) -> AsyncGenerator[Update]:
+    """What happens to `run` from its beginning until its outcome; without `client` it never asks Temporal.
+
+    Raises `UserError` when the workflow ended without an outcome.
+    """
+    queue: asyncio.Queue[Update | BaseException | None] = asyncio.Queue(10_000)
+    tasks = [
+        asyncio.create_task(_into(queue, _journal(settings, client, run), last=True)),
+        asyncio.create_task(_into(queue, _deltas(settings, run), last=False)),
+    ]
+    try:
+        while (update := await queue.get()) is not None:
+            if isinstance(update, BaseException):
+                raise update
+            yield update
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _into(
+    queue: "asyncio.Queue[Update | BaseException | None]", source: AsyncGenerator[Update], *, last: bool
+) -> None:
+    try:
+        async with aclosing(source):
+            async for update in source:
+                await queue.put(update)
+    except Exception as error:
+        await queue.put(error)
+    if last:
+        await queue.put(None)
+
+
+async def _journal(settings: Settings, client: Client | None, run: str) -> AsyncGenerator[Update]:
+    view: RunView | None = None
+    position, looks = 0, 0
+    while True:
+        records, position = await asyncio.to_thread(events, settings.data_dir, run, position)
+        for record in records:
+            event = RunEvent.model_validate(record.body)
+            view = apply(view, event, record.at)
+            yield Update(view, event=event)
+            if event.kind == "outcome":
+                return
+        looks += 1
+        if client is not None and looks % _ASK == 0 and not records:
+            await _check_alive(settings, client, run, position)
+        await asyncio.sleep(_POLL)
+
+
+async def _check_alive(settings: Settings, client: Client, run: str, position: int) -> None:
+    how = await closed(client, run)
+    if how and not (await asyncio.to_thread(events, settings.data_dir, run, position))[0]:
+        raise UserError(f"run `{run}` ended as `{how}` in Temporal, without an outcome; `ctl doctor` tells more", 1)
+
+
+async def _deltas(settings: Settings, run: str) -> AsyncGenerator[Update]:
+    attempts: dict[tuple[str, int, str], int] = {}
+    while True:
+        async for delta in _subscribed(settings, run):
+            key = (delta.session_id, delta.turn, delta.tool)
+            if delta.attempt >= attempts.get(key, 0):  # an older attempt's words are stale
+                attempts[key] = delta.attempt
+                yield Update(None, delta=delta)
+        await asyncio.sleep(0.3)  # the worker is away; it comes back
+
+
+def _subscribed(settings: Settings, run: str) -> AsyncIterator[Delta]:
+    return bus.subscribe(settings.data_dir, run)

@@ -1,0 +1,1 @@
+"""The embedded local stack: a Temporal server and a worker, detached, that outlive every command."""

@@ -1,0 +1,120 @@
+"""Starting and stopping the local stack. One command at a time: others wait for the lock."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.errors import UserError
+from app.pids import start_time
+from app.settings import Settings
+from app.stack.identity import build_id, data_id
+from app.stack.logs import opened_log, tail
+from app.stack.state import Service, is_ready, living, load, save, stop
+from app.stream.files import locked, told_plainly
+
+DRAIN = 35.0
+"""Seconds that a worker has to finish what it does; it is asked to drain for 30."""
+_PATIENCE = 60.0
+
+Say = Callable[[str], None]
+
+
+def ensure(settings: Settings, say: Say) -> None:
+    """Starts what is not running, and replaces a worker of older code; `say` hears what is being done."""
+    data = settings.data_dir
+    data_id(data)
+    external = _external(settings)
+    if (external or living(data, "temporal")) and _current_worker(data):
+        return
+    with told_plainly(data), _stack_lock(data):
+        if not external and living(data, "temporal") is None:
+            say("starting the local Temporal server")
+            from app.stack.server import start
+
+            start(settings)
+        if not _current_worker(data):
+            _replace_worker(settings, say)
+
+
+def down(settings: Settings, say: Say) -> list[str]:
+    """Stops what `ctl up` started, and only that; the names of what was stopped."""
+    data = settings.data_dir
+    data_id(data)
+    stopped: list[str] = []
+    with _stack_lock(data):
+        for name, patience in (("worker", DRAIN), ("temporal", 15.0)):
+            service: Service | None = getattr(load(data), name)
+            if service is not None and service.alive:
+                say(f"stopping the {name} (process {service.pid}{', it drains for up to 30 s' * (name == 'worker')})")
+                stop(service, patience)
+                stopped.append(name)
+        save(data, "worker", None)
+    return stopped
+
+
+def _stack_lock(data: Path):
+    folder = data / "logs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return locked(folder, seconds=120.0)
+
+
+def _external(settings: Settings) -> bool:
+    if settings.address or os.environ.get("TEMPORAL_ADDRESS"):
+        return True
+    if living(settings.data_dir, "temporal"):
+        return False  # saves loading the SDK to ask for profiles
+    from app.stack.connect import configured
+
+    return bool(configured(settings))
+
+
+def _current_worker(data: Path) -> bool:
+    worker = living(data, "worker")
+    return worker is not None and worker.build == build_id() and is_ready(data, worker)
+
+
+def _replace_worker(settings: Settings, say: Say) -> None:
+    data = settings.data_dir
+    old = living(data, "worker")
+    if old is not None:
+        say("replacing the worker: the installed code is newer" if old.build != build_id() else "replacing the worker")
+        stop(old, DRAIN)
+    else:
+        say("starting the worker")
+    log = opened_log(data, "worker")
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", "worker"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        cwd=data,
+        env=_environment(settings),
+    )
+    log.close()
+    service = Service(pid=process.pid, started=start_time(process.pid), build=build_id())
+    save(data, "worker", service)
+    _wait_ready(data, service, process)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
+        "CODETETHER_DATA_DIR": str(settings.data_dir),
+        "CODETETHER_CONFIG_DIR": str(settings.config_dir),
+        "CODETETHER_NAMESPACE": settings.namespace,
+        **({"CODETETHER_ADDRESS": settings.address} if settings.address else {}),
+    }
+
+
+def _wait_ready(data: Path, service: Service, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not is_ready(data, service):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise UserError(f"the worker did not start: {tail(data, 'worker')}", 4)
+        time.sleep(0.02)  # it tells by a file, which a detached process can still write

@@ -1,0 +1,43 @@
+"""The messages written by hand are valid, adjacent requests join, and importing the layer stays cheap."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ToolReturnPart, UserPromptPart
+
+from app.llm import ModelError, tool_result_message, user_message
+from app.llm.port import merged
+
+HEAVY = ("pydantic_ai", "openai", "anthropic", "httpx", "httpx2", "hvac", "requests", "genai_prices")
+
+
+def test_importing_the_layer_loads_no_sdk() -> None:
+    code = f"import sys, app.llm, app.secrets; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_hand_written_messages_are_pydantic_ai_messages() -> None:
+    written = [user_message("hi"), tool_result_message("c1", "read", "no", False)]
+    asked, told = ModelMessagesTypeAdapter.validate_python(written)
+    assert isinstance(asked, ModelRequest) and isinstance(told, ModelRequest)
+    assert isinstance(asked.parts[0], UserPromptPart) and asked.parts[0].content == "hi"
+    part = told.parts[0]
+    assert isinstance(part, ToolReturnPart)
+    assert (part.tool_call_id, part.tool_name, part.content, part.outcome) == ("c1", "read", "no", "failed")
+
+
+def test_adjacent_requests_become_one_and_the_given_ones_stay() -> None:
+    response = {"kind": "response", "parts": []}
+    given = [user_message("a"), response, tool_result_message("1", "t", "x", True), user_message("b")]
+    joined = merged(given)
+    assert [message["kind"] for message in joined] == ["request", "response", "request"]
+    assert [part["part_kind"] for part in joined[2]["parts"]] == ["tool-return", "user-prompt"]
+    assert len(given[2]["parts"]) == 1
+
+
+@pytest.mark.parametrize(("kind", "retryable"), [("rate_limit", True), ("quota", False), ("protocol", True)])
+def test_the_kind_says_whether_to_retry(kind: str, retryable: bool) -> None:
+    error = ModelError(kind, "words")  # pyright: ignore[reportArgumentType]
+    assert (error.retryable, error.retry_after, str(error)) == (retryable, None, "words")
