@@ -200,7 +200,7 @@ class AgentWorkflow:
             turn=turn.batch,
             index=call.index,
             workspace=self.order.workspace,
-            allowed=call.verdict == "ask",
+            allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
         )
         data_id = self.order.workspace.data_id

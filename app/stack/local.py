@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from app.errors import UserError
@@ -29,7 +30,7 @@ def ensure(settings: Settings, say: Say) -> None:
     external = _external(settings)
     if (external or living(data, "temporal")) and _current_worker(data):
         return
-    with told_plainly(data), _stack_lock(data):
+    with told_plainly(data), stack_lock(data):
         if not external and living(data, "temporal") is None:
             say("starting the local Temporal server")
             from app.stack.server import start
@@ -44,8 +45,8 @@ def down(settings: Settings, say: Say) -> list[str]:
     data = settings.data_dir
     data_id(data)
     stopped: list[str] = []
-    with _stack_lock(data):
-        for name, patience in (("worker", DRAIN), ("temporal", 15.0)):
+    with stack_lock(data):
+        for name, patience in (("worker", DRAIN), ("demo", 5.0), ("temporal", 15.0)):
             service: Service | None = getattr(load(data), name)
             if service is not None and service.alive:
                 say(f"stopping the {name} (process {service.pid}{', it drains for up to 30 s' * (name == 'worker')})")
@@ -55,7 +56,8 @@ def down(settings: Settings, say: Say) -> list[str]:
     return stopped
 
 
-def _stack_lock(data: Path):
+def stack_lock(data: Path) -> AbstractContextManager[None]:
+    """Held while anything of the stack is started or stopped."""
     folder = data / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return locked(folder, seconds=120.0)

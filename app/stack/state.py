@@ -12,7 +12,7 @@ from app.domain.base import Model
 from app.pids import start_time
 from app.stream.files import replace_file
 
-Name = Literal["temporal", "worker"]
+Name = Literal["temporal", "worker", "demo"]
 
 
 class Service(Model):
@@ -35,6 +35,8 @@ class State(Model):
 
     temporal: Service | None = None
     worker: Service | None = None
+    demo: Service | None = None
+    """The scripted model, for runs with `--model demo/scripted`."""
 
 
 def load(data: Path) -> State:

@@ -1,0 +1,41 @@
+# The main jobs of this repository. `make setup` needs only python3 (3.11 or newer) with venv, and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+LOCAL_BIN ?= $(HOME)/.local/bin
+
+.PHONY: setup install uninstall demo test lint bench chaos clean
+
+setup: $(READY)
+
+$(READY): requirements.lock scripts/setup.sh
+	@sh scripts/setup.sh $(PYTHON) $(VENV)
+
+install: $(READY)
+	@sh scripts/install.sh $(VENV) $(LOCAL_BIN)
+
+uninstall:
+	@sh scripts/install.sh --remove $(LOCAL_BIN)
+
+demo: $(READY)
+	@$(BIN)/ctl demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not chaos and not services"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+chaos: $(READY)
+	@$(BIN)/python -m pytest -q -m chaos tests/chaos
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,98 @@
+"""`ctl approve`, `ctl deny`, `ctl amend`: answer what a run waits for, from anywhere."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from app.cli.output import JsonFlag, RunArgument, console, print_json
+from app.errors import UserError
+
+if TYPE_CHECKING:
+    from app.domain.run import Decision, RunView
+
+RequestFlag = Annotated[str | None, typer.Option("--request", help="Which one, where several wait.")]
+
+approve_app = typer.Typer(add_completion=False)
+deny_app = typer.Typer(add_completion=False)
+amend_app = typer.Typer(add_completion=False)
+
+
+@approve_app.command()
+def approve(
+    run: RunArgument = None,
+    request: RequestFlag = None,
+    always: Annotated[bool, typer.Option("--always", help="For a tool: also later, in this run.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Approve the OKR, or the tool call, that a run waits for."""
+    _decide(run, request, "approve", "", "always" if always else "once", json)
+
+
+@deny_app.command()
+def deny(
+    run: RunArgument = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why: it is recorded.")] = "",
+    request: RequestFlag = None,
+    never: Annotated[bool, typer.Option("--never", help="For a tool: also later, in this run.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Deny it, with a reason."""
+    _decide(run, request, "deny", reason, "never" if never else "once", json)
+
+
+@amend_app.command()
+def amend(
+    words: Annotated[list[str], typer.Argument(metavar="[RUN] TEXT", help="What must change in the draft.")],
+    json: JsonFlag = False,
+) -> None:
+    """Have the OKR drafted again, with your words."""
+    if len(words) > 2:
+        raise UserError('put your words in quotes: `ctl amend RUN "at most 20 comparisons"`')
+    _decide(words[0] if len(words) == 2 else None, None, "amend", words[-1], "once", json)
+
+
+def _decide(
+    run: str | None,
+    request: str | None,
+    verdict: Literal["approve", "deny", "amend"],
+    text: str,
+    scope: Literal["once", "always", "never"],
+    json: bool,
+) -> None:
+    from app.cli.following import who
+    from app.cli.session import meant, start
+    from app.domain.run import Decision
+    from app.settings import load
+
+    settings = load()
+    view = meant(settings, run)
+    decision = Decision(request_id=_request(view, request), verdict=verdict, text=text, by=who(), scope=scope)
+    start(settings)
+    after = asyncio.run(_send(view.run, decision))
+    if json:
+        print_json({"run": view.run, "decision": decision.model_dump(mode="json"), "status": after.status})
+    else:
+        past = {"approve": "approved", "deny": "denied", "amend": "to be drafted again"}[verdict]
+        console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
+
+
+async def _send(run: str, decision: "Decision") -> "RunView":
+    from app.cli.session import connected
+    from app.runs import door
+    from app.settings import load
+
+    async with connected(load()) as client:
+        return await door.decide(client, run, decision)
+
+
+def _request(view: "RunView", named: str | None) -> str:
+    if named:
+        return named
+    if not view.requests:
+        ended = f"it ended: {view.result.outcome}" if view.result else f"it is {view.status}"
+        raise UserError(f"run `{view.run}` waits for no decision; {ended}", 1)
+    if len(view.requests) > 1:
+        names = ", ".join(f"`{request.id}`" for request in view.requests)
+        raise UserError(f"run `{view.run}` waits for several decisions; name one with `--request`: {names}")
+    return next(request.id for request in view.requests)

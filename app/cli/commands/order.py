@@ -1,0 +1,324 @@
+"""`ctl go`, `ctl run`, `ctl autochat`: start a run and follow it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import _click as click
+from typer.core import TyperCommand
+
+from app.cli.output import JsonFlag, note
+from app.errors import UserError
+
+if TYPE_CHECKING:
+    from app.domain.run import ModelRef, RunInput, RunKind, RunView
+    from app.settings import Settings
+
+Repo = Annotated[str, typer.Option("--repo", help="The repository, or a subfolder of it.")]
+ModelFlag = Annotated[str | None, typer.Option("--model", "-m", help="PROVIDER/NAME; `demo/scripted` needs no key.")]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Of any OpenAI-compatible server.")]
+Turns = Annotated[int, typer.Option("--max-turns", help="Turns of the relay at most.")]
+Usd = Annotated[float | None, typer.Option("--budget-usd", help="Dollars at most; default 5.")]
+Tokens = Annotated[int | None, typer.Option("--budget-tokens", help="Tokens at most; default 2,000,000.")]
+Dirty = Annotated[bool, typer.Option("--include-dirty", help="Start from your uncommitted changes, too.")]
+Permission = Annotated[str | None, typer.Option("--permission-mode", help="ask | full")]
+Detach = Annotated[bool, typer.Option("--detach", help="Start it and leave.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write result.json, changes.patch and report.md there.")]
+Format = Annotated[str, typer.Option("--output-format", help="text | json | stream-json")]
+
+go_app = typer.Typer(add_completion=False)
+run_app = typer.Typer(add_completion=False)
+autochat_app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a run is followed and what is done at its end."""
+
+    format: str
+    detach: bool = False
+    yes: bool = False
+    out: Path | None = None
+    merge: bool = False
+
+    @staticmethod
+    def of(format: str, json: bool, **rest: bool | Path | None) -> "_Way":
+        if format not in ("text", "json", "stream-json"):
+            raise UserError(f"`--output-format {format}` is unknown; use text, json or stream-json")
+        return _Way("json" if json else format, **rest)  # pyright: ignore[reportArgumentType]
+
+
+@go_app.command()
+def go(
+    intent: Annotated[str, typer.Argument(help='What is to be better, such as "make the import 2x faster".')],
+    repo: Repo = ".",
+    model: ModelFlag = None,
+    base_url: BaseUrl = None,
+    mode: Annotated[str, typer.Option("--mode", help="auto | relay: who works.")] = "auto",
+    max_turns: Turns = 40,
+    budget_usd: Usd = None,
+    budget_tokens: Tokens = None,
+    include_dirty: Dirty = False,
+    permission_mode: Permission = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve the OKR (never a tool call).")] = False,
+    json: JsonFlag = False,
+    output_format: Format = "text",
+    detach: Detach = False,
+    out: Out = None,
+) -> None:
+    """An intent becomes an OKR; you approve it; agents work until it is measured to be met."""
+    if mode not in ("auto", "relay"):
+        raise UserError(f"`--mode {mode}` is not available; use auto or relay")
+    way = _Way.of(output_format, json, detach=detach, yes=yes, out=out)
+    settings, order = _order(
+        "go", intent, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
+    )
+    raise typer.Exit(_carry_out(settings, order, way))
+
+
+@autochat_app.command()
+def autochat(
+    task: Annotated[str, typer.Argument(help="What the team is to do.")],
+    repo: Repo = ".",
+    model: ModelFlag = None,
+    base_url: BaseUrl = None,
+    max_turns: Turns = 40,
+    budget_usd: Usd = None,
+    budget_tokens: Tokens = None,
+    include_dirty: Dirty = False,
+    permission_mode: Permission = None,
+    json: JsonFlag = False,
+    output_format: Format = "text",
+    detach: Detach = False,
+    out: Out = None,
+) -> None:
+    """A team works on a task at once: the same relay, without the gate of an OKR."""
+    way = _Way.of(output_format, json, detach=detach, out=out)
+    settings, order = _order(
+        "autochat", task, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
+    )
+    raise typer.Exit(_carry_out(settings, order, way))
+
+
+class _Continuing(TyperCommand):
+    """`--continue [SESSION]`: without a session it is the latest of this repository."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--continue") if "--continue" in args else -1
+        words = [word for word in args if not word.startswith("-")]
+        if at >= 0 and (at + 1 == len(args) or args[at + 1].startswith("-") or len(words) < 2):
+            args = [*args[: at + 1], "latest", *args[at + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+@run_app.command(cls=_Continuing)
+def run(
+    prompt: Annotated[str, typer.Argument(help="What the agent is to do, or a question.")],
+    repo: Repo = ".",
+    model: ModelFlag = None,
+    base_url: BaseUrl = None,
+    continued: Annotated[
+        str | None, typer.Option("--continue", metavar="[SESSION]", help="Go on from an earlier run's conversation.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Merge at the end if it is clean.")] = False,
+    budget_usd: Usd = None,
+    budget_tokens: Tokens = None,
+    include_dirty: Dirty = False,
+    permission_mode: Permission = None,
+    json: JsonFlag = False,
+    output_format: Format = "text",
+    detach: Detach = False,
+    out: Out = None,
+) -> None:
+    """One agent does one thing, on a branch of its own."""
+    way = _Way.of(output_format, json, detach=detach, out=out, merge=merge)
+    settings, order = _order(
+        "run", prompt, repo, model, base_url, permission_mode, 40, budget_usd, budget_tokens, include_dirty
+    )
+    if continued is not None:
+        order = _continued(settings, order, continued)
+    raise typer.Exit(_carry_out(settings, order, way))
+
+
+def _order(
+    kind: "RunKind",
+    intent: str,
+    repo: str,
+    model: str | None,
+    base_url: str | None,
+    permission_mode: str | None,
+    max_turns: int,
+    usd: float | None,
+    tokens: int | None,
+    include_dirty: bool,
+) -> "tuple[Settings, RunInput]":
+    """Everything that can be wrong is said before anything is started."""
+    from app.cli.output import interactive
+    from app.llm import resolve
+    from app.runs import guard, order
+    from app.settings import load
+
+    guard.intent(intent, kind)
+    settings = load(model=model, base_url=base_url, mode=permission_mode)
+    ref = resolve(settings.model, settings.base_url, settings)
+    budget = order.budget_of(ref, usd=usd, tokens=tokens)
+    order.place(repo)
+    made = order.new(
+        settings,
+        kind=kind,
+        intent=intent,
+        repo=repo,
+        model=_served(settings, ref),
+        budget=budget,
+        max_turns=max_turns,
+        include_dirty=include_dirty,
+        interactive=interactive(),
+    )
+    _say_dirty(made)
+    return settings, made
+
+
+def _served(settings: "Settings", ref: "ModelRef") -> "ModelRef":
+    if ref.provider != "demo" or ref.base_url:
+        return ref
+    from app.stack.demo import ensure_demo
+
+    return ref.model_copy(update={"base_url": ensure_demo(settings, note)})
+
+
+def _say_dirty(order: "RunInput") -> None:
+    if order.include_dirty:
+        return
+    from app.workspace import dirty_files
+
+    if files := dirty_files(Path(order.repo)):
+        names = ", ".join(f"`{name}`" for name in files[:3]) + (" …" if len(files) > 3 else "")
+        note(f"the run starts from your last commit, without {names}; `--include-dirty` takes them along")
+
+
+def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInput":
+    from app.runs.find import find
+    from app.stream import Stream
+    from app.stream.listing import runs
+
+    rows = [row for row in runs(settings.data_dir, order.repo) if row.get("kind") == "run" and row.get("result")]
+    rows = [row for row in rows if session == "latest" or session in row["result"]["sessions"]]
+    if not rows:
+        raise UserError(f"there is no session `{session}` of a finished `ctl run` here; `ctl sessions list` shows them")
+    view = find(settings.data_dir, rows[0]["run"])
+    assert view.result is not None
+    name = view.result.sessions[-1] if session == "latest" else session
+    update: dict[str, object] = {"session": name, "session_end": Stream(settings.data_dir, name).end()}
+    if not view.merged and view.result.commit:  # its work is not in the repository yet: go on from it
+        update |= {"resume_commit": view.result.commit, "resume_base": view.result.base}
+    return order.model_copy(update=update)
+
+
+def _carry_out(settings: "Settings", order: "RunInput", way: _Way) -> int:
+    from app.cli.following import in_ci
+    from app.cli.session import start
+
+    start(settings)
+    try:
+        return asyncio.run(_run(settings, order, way))
+    finally:
+        if in_ci() and not way.detach:
+            from app.stack.local import down
+
+            down(settings, note)
+
+
+async def _run(settings: "Settings", order: "RunInput", way: _Way) -> int:
+    from app.cli.session import connected
+    from app.runs import door
+
+    async with connected(settings) as client:
+        await door.start(client, order)
+        if way.detach:
+            return _detached(order.run, way)
+        return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
+
+
+def _detached(run: str, way: _Way) -> int:
+    from app.cli.output import print_json
+
+    if way.format == "text":
+        note(f"{run} was started; watch it: ctl watch {run}")
+    print_json({"run": run}) if way.format != "text" else print(run)
+    return 0
+
+
+async def follow_to_end(
+    settings: "Settings",
+    client: object,
+    run: str,
+    format: str,
+    *,
+    yes: bool = False,
+    out: Path | None = None,
+    merge: bool = False,
+) -> int:
+    """Follows a run in the given format; prints its end; returns the exit code."""
+    from temporalio.client import Client
+
+    from app.cli.following import DETACHED, WAITING, ask_person, follow
+    from app.cli.screen import Screen
+    from app.cli.shows import JsonLines, Quiet
+
+    assert isinstance(client, Client)
+    if format == "text":
+        with Screen() as screen:
+            ended = await follow(settings, client, run, screen, ask=ask_person, yes=yes)
+    else:
+        show = Quiet() if format == "json" else JsonLines(settings.data_dir)
+        ended = await follow(settings, client, run, show, ask=lambda _view, _request: None, yes=yes)
+    if ended.code == DETACHED:
+        note(f"\ndetached; {run} goes on. Attach again: ctl watch {run} · end it: ctl cancel {run}")
+    elif ended.code == WAITING:
+        note(waiting(ended.view, run))
+    if ended.view is not None:
+        _end(settings, ended.view, format, out)
+        if merge and ended.code == 0:
+            return _merge(settings, ended.view)
+    return ended.code
+
+
+def waiting(view: "RunView | None", run: str) -> str:
+    """What a run waits for and how to answer."""
+    requests = view.requests if view is not None else ()
+    asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
+    return f"{run} waits for a decision ({'; '.join(asked)}): ctl approve {run} | ctl deny {run} | ctl amend {run} TEXT"
+
+
+def _end(settings: "Settings", view: "RunView", format: str, out: Path | None) -> None:
+    from app.cli.output import print_json
+    from app.cli.report import document, write
+    from app.cli.screen import show_outcome
+    from app.stack.connect import ui_link
+
+    if format == "json":
+        print_json(document(view))
+    if view.result is None:
+        return
+    if format == "text":
+        show_outcome(view, ui_link(settings.data_dir, settings.namespace, view.run))
+    if out is not None:
+        from app.workspace import patch
+
+        result = view.result
+        changes = b""
+        if result.branch:
+            changes = patch(settings.data_dir, view.run, result.base, result.commit, repo=Path(view.repo))
+        write(out, view, changes)
+
+
+def _merge(settings: "Settings", view: "RunView") -> int:
+    from app.cli.commands.branch import merge_run
+
+    if view.result is None or not view.result.branch:
+        return 0
+    merge_run(settings, view, squash=False)
+    return 0

@@ -1,0 +1,201 @@
+"""Following a run from a terminal: show it, ask where it waits, leave with its exit code.
+
+The command is only a watcher. Ctrl-C detaches; with `CI` set, SIGINT and SIGTERM cancel the run.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from app.cli.output import interactive, note
+from app.domain.run import EXIT_CODES, Decision, Request, RunView
+from app.errors import UserError
+from app.runs import door
+from app.runs.watch import Update, watch
+from app.settings import Settings
+from app.stream.journal import load_view
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+WAITING, DETACHED = 6, 130
+"""Exit codes: the run waits for a decision; this command left a run that goes on."""
+
+
+class Show(Protocol):
+    """Whatever shows a run: a screen, lines, JSON."""
+
+    def on(self, update: Update) -> None:
+        """One thing that happened."""
+        ...
+
+    def pause(self) -> None:
+        """Before a question."""
+        ...
+
+    def go_on(self) -> None:
+        """After it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Where following stopped: the last view and the exit code."""
+
+    view: RunView | None
+    code: int
+
+
+async def follow(
+    settings: Settings,
+    client: "Client",
+    run: str,
+    show: Show,
+    *,
+    ask: Callable[[RunView, Request], Decision | None],
+    yes: bool = False,
+) -> Ended:
+    """Follows `run` to its outcome, a question nobody can answer here, or Ctrl-C.
+
+    `ask` puts a request to the person (None: nobody is there); `yes` approves drafts, never a tool.
+    """
+    stop = _Signals(client, run)
+    following = asyncio.create_task(_follow(settings, client, run, show, ask=ask, yes=yes))
+    stop.on_detach = following.cancel
+    with stop:
+        try:
+            return await following
+        except asyncio.CancelledError:
+            if not stop.detached:
+                raise
+            return Ended(load_view(settings.data_dir, run), DETACHED)
+
+
+async def _follow(
+    settings: Settings,
+    client: "Client",
+    run: str,
+    show: Show,
+    *,
+    ask: Callable[[RunView, Request], Decision | None],
+    yes: bool,
+) -> Ended:
+    view: RunView | None = None
+    async with aclosing(watch(settings, client, run)) as updates:
+        async for update in updates:
+            view = update.view or view
+            show.on(update)
+            if update.event is None or update.event.kind != "asked" or view is None:
+                continue
+            request = Request.model_validate(update.event.body)
+            if not _open(settings, run, request):
+                continue
+            decision = _yes(request) if yes and request.kind == "draft" else await _asked(show, ask, view, request)
+            if decision is None:
+                return Ended(view, WAITING)
+            with suppress(UserError):  # somebody else was faster: what they said is shown
+                await door.decide(client, run, decision)
+    assert view is not None and view.result is not None
+    return Ended(view, EXIT_CODES[view.result.outcome])
+
+
+async def _asked(
+    show: Show, ask: Callable[[RunView, Request], Decision | None], view: RunView, request: Request
+) -> Decision | None:
+    show.pause()
+    decision = await asyncio.to_thread(ask, view, request)
+    show.go_on()
+    return decision
+
+
+def _open(settings: Settings, run: str, request: Request) -> bool:
+    """Whether the request is still open: what is shown may be long ago."""
+    view = load_view(settings.data_dir, run)
+    return view is None or any(open_.id == request.id for open_ in view.requests)
+
+
+def _yes(request: Request) -> Decision:
+    return Decision(request_id=request.id, verdict="approve", by=who(), text="--yes")
+
+
+def who() -> str:
+    """The person at this terminal, as decisions name them."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+
+
+class _Signals:
+    """SIGINT detaches; with `CI` set, SIGINT and SIGTERM cancel the run and following goes on."""
+
+    def __init__(self, client: "Client", run: str) -> None:
+        self.client = client
+        self.run = run
+        self.detached = False
+        self.on_detach: Callable[[], object] = lambda: None
+        self.tasks: list[asyncio.Task[None]] = []
+        self.numbers = (signal.SIGINT, signal.SIGTERM) if in_ci() else (signal.SIGINT,)
+
+    def __enter__(self) -> None:
+        for number in self.numbers:
+            asyncio.get_running_loop().add_signal_handler(number, self._received)
+
+    def __exit__(self, *_: object) -> None:
+        for number in self.numbers:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _received(self) -> None:
+        if in_ci():
+            note(f"cancelling {self.run}: its work so far is being saved")
+            self.tasks.append(asyncio.create_task(door.cancel(self.client, self.run)))
+        else:
+            self.detached = True
+            self.on_detach()
+
+
+def in_ci() -> bool:
+    """Whether a build server runs us."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def ask_person(view: RunView, request: Request) -> Decision | None:
+    """Puts a request to the person at this terminal; None where there is none."""
+    from app.cli.draft import show_draft
+
+    if request.kind == "draft":
+        show_draft(view)
+    if not interactive():
+        return None
+    return _ask_draft(request) if request.kind == "draft" else _ask_tool(request)
+
+
+def _ask_draft(request: Request) -> Decision:
+    from rich.prompt import Prompt
+
+    answer = Prompt.ask("Approve?  \\[y]es, \\[n]o, \\[e]dit", choices=["y", "n", "e"], show_choices=False)
+    if answer == "y":
+        return Decision(request_id=request.id, verdict="approve", by=who())
+    if answer == "n":
+        reason = Prompt.ask("Why not?", default="", show_default=False)
+        return Decision(request_id=request.id, verdict="deny", text=reason, by=who())
+    words = ""
+    while not words.strip():
+        words = Prompt.ask("What must change?")
+    return Decision(request_id=request.id, verdict="amend", text=words, by=who())
+
+
+def _ask_tool(request: Request) -> Decision:
+    from rich.prompt import Prompt
+
+    from app.cli.draft import escaped
+    from app.cli.output import console
+
+    console().print(f"[yellow]may it?[/yellow]  {escaped(request.title)}\n  [dim]{escaped(request.reason)}[/dim]")
+    answer = Prompt.ask(
+        "\\[y]es once, \\[a]lways in this run, \\[n]o, n\\[e]ver", choices=["y", "a", "n", "e"], show_choices=False
+    )
+    scope = {"a": "always", "e": "never"}.get(answer, "once")
+    verdict = "approve" if answer in "ya" else "deny"
+    return Decision.model_validate({"request_id": request.id, "verdict": verdict, "scope": scope, "by": who()})

@@ -1,0 +1,54 @@
+"""What a command needs of the system: settings, the stack, a client, the repository it stands in."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.output import note
+from app.settings import Settings, load
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from app.domain.run import RunView
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator["Client"]:
+    """A client, with the stack started where it was not running."""
+    from app.runs.plugin import PLUGIN
+    from app.stack.connect import connect
+
+    yield await connect(settings, plugins=[PLUGIN])
+
+
+def ready() -> Settings:
+    """The settings, with the stack running; what had to be started is said."""
+    settings = load()
+    start(settings)
+    return settings
+
+
+def start(settings: Settings) -> None:
+    """Starts what is not running."""
+    from app.stack.local import ensure
+
+    ensure(settings, note)
+
+
+def here() -> str:
+    """The top of the repository that the current folder lies in; empty outside of one."""
+    folder = Path(os.getcwd())  # noqa: PTH109 - the folder as it is, with its links
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return str(candidate.resolve())
+    return ""
+
+
+def meant(settings: Settings, run: str | None) -> "RunView":
+    """The run that the person means."""
+    from app.runs.find import find
+
+    return find(settings.data_dir, run, here())

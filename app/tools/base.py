@@ -1,0 +1,97 @@
+"""What every tool is: a name, a schema, an effect and a function."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from app.domain.base import Model
+from app.domain.session import Ids
+from app.domain.tool import Effect, RunsAs, Workspace
+from app.stream.files import safe_name
+
+PREVIEW = 400
+"""Characters of a preview, the limit of `ToolResult.preview`."""
+
+
+class ToolError(Exception):
+    """What the model did cannot be done: one sentence for the model. Nothing was changed."""
+
+
+class Arguments(Model):
+    """Base of all tool arguments: unknown fields are refused, so that no intent is lost silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a call left. `text` is for the model, `preview` (one line) for a person."""
+
+    status: Literal["ok", "error", "denied", "cut_off"]
+    text: str
+    preview: str = ""
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """Where a call runs: the agent's worktree stands for the user's repository at `workspace.root`."""
+
+    data: Path
+    workspace: Workspace
+    worktree: Path
+    mounts: Any
+    ids: Ids
+    step_id: str
+    session_id: str
+    attempt: int
+    sandboxed: bool
+    allowed: bool
+    emit: Callable[[str], None]
+
+
+def _no_paths(_: Any) -> tuple[str, ...]:
+    return ()
+
+
+def _no_preview(_: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One entry of the registry. `run` is None where the workflow itself takes the answer."""
+
+    name: str
+    description: str
+    arguments: type[Model]
+    effect: Effect
+    run: Callable[[Any, ToolContext], Awaitable[Output]] | None
+    runs_as: RunsAs = "activity"
+    preview: Callable[[Any], str] = _no_preview
+    """One line that says what the call is about to do, at most `PREVIEW` characters."""
+    paths: Callable[[Any], tuple[str, ...]] = _no_paths
+    """The paths that the call touches, as the model wrote them: the permission gate judges them."""
+
+
+def in_thread(function: Callable[[Any, ToolContext], Output]) -> Callable[[Any, ToolContext], Awaitable[Output]]:
+    """The same function off the event loop: file work blocks."""
+
+    async def run(arguments: Any, ctx: ToolContext) -> Output:
+        return await asyncio.to_thread(function, arguments, ctx)
+
+    return run
+
+
+def clip(text: str, limit: int = PREVIEW) -> str:
+    """The text as one line of at most `limit` characters."""
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def session_folder(ctx: ToolContext) -> Path:
+    """Where the files of this session lie; it may not exist yet."""
+    return ctx.data / "streams" / safe_name(ctx.session_id)

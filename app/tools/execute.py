@@ -1,0 +1,85 @@
+"""From the arguments that a model wrote to the text that it reads."""
+
+import asyncio
+import errno
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.domain.base import Model
+from app.stream.files import create_file, make_folder
+from app.tools.base import Output, Tool, ToolContext, ToolError, clip
+from app.tools.paths import OUTPUT, output_file
+from app.tools.registry import REGISTRY
+
+CAP = 16_000
+"""Characters of a result that the model is given; the whole text can be read with `read`."""
+_NOTE = 300
+_FOR_THE_MODEL = frozenset(
+    (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+)
+
+
+async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
+    """Runs one call. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
+    tool = REGISTRY.get(name)
+    if tool is None or tool.run is None:
+        return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
+    try:
+        output = await tool.run(parsed(tool, arguments), ctx)
+    except ToolError as error:
+        output = _failed(str(error))
+    except OSError as error:
+        if error.errno not in _FOR_THE_MODEL:
+            raise
+        output = _failed(f"`{name}` failed: {error.strerror}")
+    return await asyncio.to_thread(_capped, output, ctx)
+
+
+def parsed(tool: Tool, arguments: str) -> Model:
+    """The arguments as the tool's model. Raises `ToolError` naming the field that is wrong."""
+    try:
+        values = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"the arguments of `{tool.name}` are not valid JSON ({error}); send one JSON object") from None
+    if not isinstance(values, dict):
+        raise ToolError(f"the arguments of `{tool.name}` are not a JSON object; send one")
+    try:
+        return tool.arguments.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "arguments"
+        known = ", ".join(tool.arguments.model_fields) or "no arguments"
+        raise ToolError(f"`{field}` of `{tool.name}`: {first['msg']}; it takes {known}") from None
+
+
+def _runnable() -> list[str]:
+    return [f"`{tool.name}`" for tool in REGISTRY.values() if tool.run is not None]
+
+
+def _failed(sentence: str) -> Output:
+    return Output("error", sentence)
+
+
+def _capped(output: Output, ctx: ToolContext) -> Output:
+    text = output.text.encode("utf-8", "replace").decode()  # names of files may hold bytes that are no UTF-8
+    preview = clip((output.preview or text).encode("utf-8", "replace").decode())
+    if len(text) > CAP:
+        file = output_file(ctx)
+        make_folder(file.parent, below=ctx.data)
+        if not create_file(file, text.encode()):
+            text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
+        text = _cut(text, file)
+    return Output(output.status, text, preview)
+
+
+def _cut(text: str, file: Path) -> str:
+    if len(text) <= CAP:
+        return text
+    half = (CAP - _NOTE) // 2
+    head, tail = text[:half], text[-half:]
+    line = head.count("\n") + 1
+    name = f"{OUTPUT}{file.name.removesuffix('.txt')}"
+    left = len(text) - len(head) - len(tail)
+    return f'{head}\n… {left} characters left out; the whole output: read path="{name}" offset={line}\n{tail}'

@@ -1,0 +1,1 @@
+"""The one gate for every tool call: schema, permission, sandbox."""

@@ -1,0 +1,92 @@
+"""What may run, what is asked, what is refused: the policy's verdict on each call of an answer.
+
+Mode `ask`: reads, edits inside the worktree and sandboxed commands without network are allowed; the
+network, paths outside, `.env`-like files and commands without a sandbox are asked. Mode `full` allows
+those too. A standing rule of a person beats both. A verdict with a `reason` needed permission.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from app.domain.tool import Mode, Rule, ToolCall, Workspace
+from app.tools.base import ToolError
+from app.tools.execute import parsed
+from app.tools.gate.sandbox import Sandbox
+from app.tools.paths import outside, sensitive
+from app.tools.registry import REGISTRY, Tool
+
+
+def judge(
+    name: str,
+    arguments: str,
+    *,
+    index: int,
+    offered: Sequence[str],
+    workspace: Workspace,
+    worktree: Path,
+    mode: Mode,
+    rules: Sequence[Rule],
+    sandbox: Sandbox,
+) -> ToolCall:
+    """The call as the workflow sees it. An unknown tool or bad arguments schedule nothing."""
+    tool = REGISTRY.get(name)
+    if tool is None or name not in offered:
+        return _nothing(index, f"error: unknown tool `{name[:64]}`; the tools are: {', '.join(offered)}")
+    try:
+        values = parsed(tool, arguments)
+    except ToolError as error:
+        return _nothing(index, f"error: {error}")
+    pattern = _pattern(tool, values)
+    call = ToolCall(
+        index=index,
+        activity=name,
+        runs_as=tool.runs_as,
+        effect=tool.effect,
+        preview=_line(tool.preview(values)),
+        rule=f"{name}: {pattern}"[:400],
+        fingerprint=sha256(f"{name}\0{_canonical(arguments)}".encode()).hexdigest()[:16],
+    )
+    rule = next((rule for rule in rules if rule.tool == name and rule.pattern == pattern), None)
+    if rule is not None and rule.verdict == "deny":
+        return call.model_copy(update={"verdict": "deny", "reason": "a person said never"})
+    reason = _needs(tool, values, workspace=workspace, worktree=worktree, sandbox=sandbox)
+    free = not reason or mode == "full" or rule is not None
+    return call.model_copy(update={"verdict": "allow" if free else "ask", "reason": reason[:400]})
+
+
+def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, sandbox: Sandbox) -> str:
+    """Why a person must allow this call; empty when nobody needs to."""
+    if tool.effect == "run":
+        if not sandbox.works:
+            return f"no sandbox: {sandbox.reason}"
+        return "it wants the network" if getattr(values, "network", False) else ""
+    for path in tool.paths(values):
+        if outside(workspace, worktree, path):
+            return f"`{path}` lies outside the repository"
+        if sensitive(path):
+            return f"`{path}` may hold secrets"
+    return ""
+
+
+def _pattern(tool: Tool, values: Any) -> str:
+    if tool.effect == "run":
+        return str(values.command)[:390]
+    return " ".join(tool.paths(values))[:390] or "*"
+
+
+def _nothing(index: int, text: str) -> ToolCall:
+    return ToolCall(index=index, activity="none", runs_as="none", preview=text[:400])
+
+
+def _canonical(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments or "{}"), sort_keys=True)
+    except ValueError:
+        return arguments
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:400]

@@ -1,0 +1,95 @@
+"""Paths as a model writes them, and where they really lead."""
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from app.domain.tool import Workspace
+from app.stream.files import safe_name
+from app.tools.base import ToolContext, ToolError, session_folder
+
+OUTPUT = "@output/"
+"""Prefix of the whole texts of results that were cut: `@output/<name>`."""
+SENSITIVE = (".env", ".env.*", "*.pem", "id_rsa*", "*.key")
+_HARMLESS = (".env.example", ".env.sample", ".env.template")
+
+
+def sensitive(path: str) -> bool:
+    """True for files that usually hold secrets, judged by their name alone."""
+    name = PurePosixPath(path).name.lower()
+    return name not in _HARMLESS and any(fnmatchcase(name, pattern) for pattern in SENSITIVE)
+
+
+def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
+    """True when the path, symlinks followed, leaves the worktree. A path no file can have is outside."""
+    if path.startswith(OUTPUT):
+        return False
+    if "\0" in path:
+        return True
+    return not _real(workspace, worktree, path).is_relative_to(os.path.realpath(worktree))
+
+
+def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
+    """The real path in the worktree, symlinks followed; it may not exist.
+
+    Raises `ToolError` for paths that leave the worktree (unless allowed, and then only to read), and
+    for `.git` and files of secrets unless allowed.
+    """
+    if not path or "\0" in path:
+        raise ToolError("the path is empty or holds a NUL byte; name a file")
+    if path.startswith(OUTPUT):
+        return _output(ctx, path, write)
+    real = _real(ctx.workspace, ctx.worktree, path)
+    top = Path(os.path.realpath(ctx.worktree))
+    if not real.is_relative_to(top):
+        if ctx.allowed and not write:
+            return real
+        raise ToolError(f"`{path}` leads out of the repository; use a path below `{ctx.workspace.root}`")
+    if _in_git(PurePosixPath(path)) or _in_git(PurePosixPath(real.relative_to(top))):
+        raise ToolError(f"`{path}` belongs to git's own files; use git commands through `bash` instead")
+    if not ctx.allowed and (sensitive(path) or sensitive(real.name)):
+        raise ToolError(f"`{path}` may hold secrets, and nobody allowed it; go on without it")
+    return real
+
+
+def shown(ctx: ToolContext, real: Path) -> str:
+    """The path for the model, such that `resolve` finds the same file again.
+
+    Relative to the folder the agent works in; outside that folder, absolute as in the user's repository.
+    """
+    top = Path(os.path.realpath(ctx.worktree))
+    base = Path(os.path.normpath(top / ctx.workspace.subdir))
+    if real.is_relative_to(base):
+        return str(real.relative_to(base))
+    if real.is_relative_to(top):
+        return str(Path(ctx.workspace.root) / real.relative_to(top))
+    output = session_folder(ctx) / "output"
+    return f"{OUTPUT}{real.stem}" if real.parent == output else str(real)
+
+
+def output_file(ctx: ToolContext) -> Path:
+    """Where the whole text of this step's result lies if it had to be cut."""
+    return session_folder(ctx) / "output" / f"{safe_name(ctx.step_id)}.txt"
+
+
+def _output(ctx: ToolContext, path: str, write: bool) -> Path:
+    name = path.removeprefix(OUTPUT)
+    if write:
+        raise ToolError(f"`{path}` is the record of an earlier result and cannot be changed; write another file")
+    if not name or "/" in name or name.startswith("."):
+        raise ToolError(f"`{path}` is no recorded result; use the path exactly as the cut result told it")
+    return session_folder(ctx) / "output" / f"{name}.txt"
+
+
+def _real(workspace: Workspace, worktree: Path, path: str) -> Path:
+    written = PurePosixPath(path)
+    if not written.is_absolute():
+        return Path(os.path.realpath(worktree / workspace.subdir / written))
+    for root in (workspace.root, os.path.realpath(workspace.root)):
+        if PurePosixPath(os.path.normpath(path)).is_relative_to(root):
+            return Path(os.path.realpath(worktree / os.path.relpath(os.path.normpath(path), root)))
+    return Path(os.path.realpath(path))
+
+
+def _in_git(path: PurePosixPath) -> bool:
+    return any(part.lower() == ".git" for part in path.parts)

@@ -1,0 +1,162 @@
+"""Changes to the worktree that happen once, whole, and survive the death of the worker.
+
+Order on disk: new contents, then the journal (what was, what will be), then the files, then `done`.
+A retry that finds the journal finishes it and never computes the edit again: an edit does not apply
+to a file that already has it.
+"""
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from app.stream.files import create_file, locked, make_folder, replace_file, safe_name, sync_file, sync_folder, write_at
+from app.tools.base import ToolContext, ToolError, session_folder
+from app.tools.paths import shown
+
+_NEW_FILE = 0o644
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a tool wants: the new content of each real path (None: gone), and what to tell the model."""
+
+    files: Mapping[Path, bytes | None]
+    message: str
+    modes: Mapping[Path, int] = field(default_factory=dict[Path, int])
+    """Permission bits where they change or must be taken from another file."""
+
+
+@dataclass(frozen=True)
+class _Change:
+    path: Path
+    before: str | None
+    after: str | None
+    mode: int
+    number: int
+
+
+def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
+    """Carries out the plan under the worktree's lock and returns its message.
+
+    An earlier attempt's plan is finished instead of asking for a new one. Raises `ToolError` when a
+    file changed meanwhile; `plan_of` may raise it too, before anything is touched.
+    """
+    folder = session_folder(ctx) / "writes"
+    make_folder(folder, below=ctx.data)
+    journal = folder / f"{safe_name(ctx.step_id)}.json"
+    done = journal.with_suffix(".done")
+    with locked(ctx.worktree):
+        if not journal.exists():
+            _record(ctx, journal, plan_of())
+        entry = json.loads(journal.read_bytes())
+        if not done.exists():
+            _finish(ctx, journal, _changes(ctx, entry))
+            create_file(done, b"")
+        shutil.rmtree(_contents(journal), ignore_errors=True)
+        return str(entry["message"])
+
+
+def _contents(journal: Path) -> Path:
+    return journal.with_suffix(".d")
+
+
+def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
+    for path in plan.files:
+        _refuse_unwritable(ctx, path)
+    contents = _contents(journal)
+    make_folder(contents, below=ctx.data)
+    top = os.path.realpath(ctx.worktree)
+    entries: list[dict[str, Any]] = []
+    for number, (path, content) in enumerate(plan.files.items()):
+        if content is not None:
+            replace_file(contents / str(number), content)
+        entries.append(
+            {
+                "path": os.path.relpath(path, top),
+                "before": _digest(path),
+                "after": None if content is None else sha256(content).hexdigest(),
+                "mode": plan.modes.get(path, _mode(path)),
+            }
+        )
+    create_file(journal, json.dumps({"message": plan.message, "files": entries}).encode())
+
+
+def _changes(ctx: ToolContext, entry: dict[str, Any]) -> list[_Change]:
+    top = Path(os.path.realpath(ctx.worktree))
+    return [
+        _Change(top / each["path"], each["before"], each["after"], each["mode"], number)
+        for number, each in enumerate(entry["files"])
+    ]
+
+
+def _finish(ctx: ToolContext, journal: Path, changes: list[_Change]) -> None:
+    pending: list[_Change] = []
+    for change in changes:
+        _refuse_unwritable(ctx, change.path)
+        now = _digest(change.path)
+        if now not in (change.before, change.after):
+            raise ToolError(f"`{shown(ctx, change.path)}` was changed meanwhile by something else; read it again")
+        if now != change.after:
+            pending.append(change)
+        elif now is not None and _mode(change.path) != change.mode:
+            change.path.chmod(change.mode)
+    for change in sorted(pending, key=lambda each: each.after is not None):
+        if change.after is None:
+            change.path.unlink()
+            sync_folder(change.path.parent)
+        else:
+            content = (_contents(journal) / str(change.number)).read_bytes()
+            _put(ctx, change, content)
+
+
+def _put(ctx: ToolContext, change: _Change, content: bytes) -> None:
+    _make_parents(change.path.parent)
+    name = sha256(f"{ctx.session_id}\0{ctx.step_id}\0{change.number}".encode()).hexdigest()[:16]
+    temporary = change.path.with_name(f".codetether-{name}")  # a retry takes the same name: no litter
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        write_at(fd, 0, content)
+        os.fchmod(fd, change.mode)
+        sync_file(fd)
+    finally:
+        os.close(fd)
+    temporary.replace(change.path)
+    sync_folder(change.path.parent)
+
+
+def _make_parents(folder: Path) -> None:
+    missing = [level for level in (folder, *folder.parents) if not level.exists()]
+    for level in reversed(missing):
+        level.mkdir(exist_ok=True)
+        sync_folder(level.parent)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
+
+
+def _refuse_unwritable(ctx: ToolContext, path: Path) -> None:
+    name = shown(ctx, path)
+    if os.path.realpath(path) != str(path):  # a link appeared after the path was judged
+        raise ToolError(f"`{name}` was replaced by a symbolic link meanwhile; look at it again")
+    if path.exists() and not path.is_file():
+        raise ToolError(f"`{name}` is not a regular file; name a file")
+    parent = next(level for level in path.parents if level.exists())
+    if not parent.is_dir():
+        raise ToolError(f"`{name}` cannot exist, for `{shown(ctx, parent)}` is a file; choose another path")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ToolError(f"`{shown(ctx, parent)}` may not be written; change its permissions with `bash` first")

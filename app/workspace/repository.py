@@ -1,0 +1,198 @@
+"""The user's repository, and the private one that a run's worktrees hang on.
+
+The private repository is what `git clone --bare --shared` makes (an empty object store that borrows
+the user's by `objects/info/alternates`, and their references), made without running `upload-pack` in
+a repository whose configuration may be hostile, and for shallow clones too. Neither hooks nor
+configuration come along, but a few settings that say how file names and line ends are to be read.
+"""
+
+import os
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.errors import UserError
+from app.workspace.files import remove, sync_folder, write_whole
+from app.workspace.git import EMAIL, NAME, Git, GitError
+
+START_REF = "refs/codetether/start"
+"""In the private repository: the commit that the run started from."""
+
+_HARMLESS = "autocrlf|eol|filemode|symlinks|ignorecase|precomposeunicode|checkstat|trustctime"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A checkout of the user: its top folder, its git directory and the one it shares with others."""
+
+    top: Path
+    git_dir: Path
+    common_dir: Path
+
+    @property
+    def objects(self) -> Path:
+        """Where the repository keeps its objects."""
+        return self.common_dir / "objects"
+
+    @property
+    def git(self) -> Git:
+        """For references and objects only, never for file contents: their filters would run."""
+        return Git(self.git_dir, self.common_dir)
+
+    @property
+    def head(self) -> str:
+        """The checked out commit. Raises `UserError` when there is none yet."""
+        if commit := self.git.resolve("HEAD"):
+            return commit
+        raise UserError(
+            f"repository `{self.top}` has no commit yet; make the first one: "
+            f"`git -C {self.top} add -A && git -C {self.top} commit -m start`"
+        )
+
+
+def locate(folder: Path) -> Repository:
+    """The repository that `folder` lies in. Raises `UserError` saying what it is instead."""
+    if not folder.is_dir():
+        raise UserError(f"folder `{folder}` does not exist; name the folder of a git repository with `--repo`")
+    probe = Git(None, work_tree=folder)
+    try:
+        bare = _ask(probe, "--is-bare-repository") == "true"
+        inside = _ask(probe, "--is-inside-work-tree") == "true"
+    except GitError as error:
+        if "not a git repository" not in error.stderr:
+            raise
+        raise UserError(
+            f"folder `{folder}` is not a git repository; make it one: "
+            f"`cd {folder} && git init && git add -A && git commit -m start`"
+        ) from None
+    if bare:
+        raise UserError(f"repository `{folder}` is bare, without a checkout; use a clone of it: `git clone {folder}`")
+    if not inside:
+        raise UserError(f"folder `{folder}` lies inside a git directory; use the checkout it belongs to")
+    return Repository(
+        top=Path(_ask(probe, "--show-toplevel")),
+        git_dir=Path(_ask(probe, "--absolute-git-dir")),
+        common_dir=Path(_ask(probe, "--path-format=absolute", "--git-common-dir")),
+    )
+
+
+def _ask(probe: Git, *question: str) -> str:
+    # GIT_WORK_TREE without GIT_DIR would stop git from looking for the repository itself.
+    git = _Discovery(None, work_tree=probe.work_tree)
+    return git.line("rev-parse", *question)
+
+
+class _Discovery(Git):
+    """Looks for the repository upwards from the folder, as git itself does."""
+
+    def _environment(self) -> dict[str, str]:
+        return {name: value for name, value in super()._environment().items() if name != "GIT_WORK_TREE"}
+
+
+def create_private(repo: Repository, target: Path, start: str) -> Git:
+    """Makes the private repository at `target`, its HEAD and `START_REF` at `start`.
+
+    Not atomic: make it beside its place and rename it.
+    """
+    format = repo.git.line("rev-parse", "--show-object-format")
+    Git(None).run("init", "--quiet", "--bare", "--template=", f"--object-format={format}", str(target))
+    for name in ("info", "hooks", "worktrees"):
+        (target / name).mkdir(exist_ok=True)
+    (target / "objects" / "info" / "alternates").write_bytes(_alternate(repo.objects))
+    if (shallow := repo.common_dir / "shallow").is_file():
+        (target / "shallow").write_bytes(shallow.read_bytes())
+    if (exclude := repo.common_dir / "info" / "exclude").is_file():
+        (target / "info" / "exclude").write_bytes(exclude.read_bytes())
+    (target / "packed-refs").write_bytes(_references(repo))
+    git = Git(target)
+    for key, value in (_OURS | _harmless(repo)).items():
+        git.run("config", key, value)
+    (target / "HEAD").write_text(f"{start}\n", encoding="ascii")
+    git.run("update-ref", START_REF, start)
+    return git
+
+
+_OURS = {
+    "user.name": NAME,
+    "user.email": EMAIL,
+    "commit.gpgSign": "false",
+    "core.hooksPath": os.devnull,
+    "gc.auto": "0",
+    "advice.detachedHead": "false",
+}
+"""For the git calls that an agent makes in its shell."""
+
+
+def publish(made: Path, target: Path) -> None:
+    """Puts a finished private repository in its place, durably and whole."""
+    made.rename(target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def borrowed(repo: Repository) -> Generator[Git]:
+    """A throw-away private repository over the user's checkout, with a copy of their index.
+
+    Reading contents through it runs no filter of theirs and writes nothing of theirs.
+    """
+    with TemporaryDirectory(prefix="codetether-") as folder:
+        target = Path(folder) / "git"
+        create_private(repo, target, repo.head)
+        yield with_index(repo, Git(target, work_tree=repo.top), Path(folder) / "index")
+
+
+def with_index(repo: Repository, git: Git, index: Path) -> Git:
+    """`git` with a copy of the user's index at `index`; a fresh one where it cannot be read."""
+    remove(index)
+    theirs = repo.git_dir / "index"
+    git = Git(git.git_dir, git.common_dir, repo.top, index, lock=git.lock)
+    if theirs.is_file():
+        write_whole(index, theirs.read_bytes())
+        try:
+            git.run("ls-files", "--stage", "-z", output=Path(os.devnull))
+            return git
+        except GitError:  # a split index lies in two files
+            remove(index)
+    git.run("read-tree", "HEAD")
+    return git
+
+
+def _alternate(objects: Path) -> bytes:
+    name = os.fsencode(objects)
+    if b"\n" in name:
+        name = b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
+    return name + b"\n"
+
+
+def _references(repo: Repository) -> bytes:
+    names = ("refs/heads", "refs/tags", "refs/remotes")
+    return repo.git.run("for-each-ref", "--format=%(objectname) %(refname)", *names)
+
+
+def _harmless(repo: Repository) -> dict[str, str]:
+    """What the user's and the repository's configuration say about names and line ends: plain values."""
+    found: dict[str, str] = {}
+    for entry in _config(repo, "--get-regexp", f"^core\\.({_HARMLESS})$").split("\0"):
+        key, separator, value = entry.partition("\n")
+        if separator:
+            found[key] = value
+    if ignores := _config(repo, "--type=path", "--get", "core.excludesFile").split("\0")[0]:
+        found["core.excludesFile"] = str(repo.top / ignores)
+    return found
+
+
+def _config(repo: Repository, *question: str) -> str:
+    # The user's own global configuration counts here, so this is the one call without our environment.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "--git-dir", str(repo.git_dir), "config", "--null", *question],
+        env=environment | {"GIT_TERMINAL_PROMPT": "0"},
+        cwd=repo.top,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return os.fsdecode(done.stdout) if done.returncode == 0 else ""
