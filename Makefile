@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+TESTS ?= not chaos and not services and not sweep
 LOCAL_BIN ?= $(HOME)/.local/bin
 
 .PHONY: setup install uninstall demo test lint bench chaos clean
@@ -23,7 +24,7 @@ demo: $(READY)
 	@$(BIN)/ctl demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not chaos and not services"
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "$(TESTS)" $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,7 +36,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks
 
 chaos: $(READY)
-	@$(BIN)/python -m pytest -q -m chaos tests/chaos
+	@$(BIN)/python -m pytest -q -m "chaos or sweep" tests/chaos
 
 clean:
 	rm -rf $(VENV)

@@ -28,7 +28,7 @@ from app.runs.plugin import PLUGIN
 from app.settings import Settings, load
 from app.stack.connect import check_search_attributes, connect
 from app.stack.identity import build_id, data_id
-from app.stack.state import worker_ready
+from app.stack.state import worker_gone, worker_ready
 from app.telemetry import log
 from workflows.agent import AgentWorkflow
 from workflows.direct import DirectWorkflow
@@ -100,6 +100,7 @@ async def run(settings: Settings, *, interceptors: Sequence[Interceptor] = ()) -
             await stack.enter_async_context(worker)
         worker_ready(settings.data_dir)
         await stop.wait()
+        worker_gone(settings.data_dir, os.getpid())
 
 
 def main(*, interceptors: Sequence[Interceptor] = ()) -> None:

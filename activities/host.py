@@ -1,7 +1,7 @@
 """What every activity of a worker shares: the data folder, the settings, heartbeats, fault points."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Host:
 
 
 @asynccontextmanager
-async def beating() -> AsyncIterator[None]:
+async def beating() -> AsyncGenerator[None]:
     """Heartbeats while the body runs, so that a dead worker is noticed and a cancel arrives."""
 
     async def beat() -> None:

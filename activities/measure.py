@@ -11,6 +11,7 @@ import asyncio
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.deltas import Voice
 from activities.host import Host, guarded, reached
 from app import workspace
 from app.domain.contracts import JUDGED, MEASURE, JudgedInput, MeasureInput
@@ -30,6 +31,7 @@ class MeasureActivities:
     async def measure(self, order: MeasureInput) -> Reading:
         """The reading of a command or a test count. What is left of a killed attempt is ended first."""
         self.host.own(order.workspace.data_id)
+        Voice.of(order.run, "", order.run, 0).say("measure", order.key_result.title)
         reading = await guarded(workspace.measure(self.host.data, order, self.host.settings, allowed=order.allowed))
         reached("done")
         return reading

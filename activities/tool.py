@@ -18,7 +18,7 @@ from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
 from app.domain.tool import ToolInput, ToolResult
 from app.stream import StoredResult, Stream, read_result, write_result
-from app.tools.execute import execute
+from app.tools.execute import execute, preview
 from app.tools.registry import Output, ToolContext
 
 
@@ -56,6 +56,7 @@ class ToolActivities:
         voice = Voice.of(order.workspace.run, session, session, 0, tool=name)
         context = self._context(order, voice)
         started = time.monotonic()
+        voice.say("tool_started", preview(name, arguments))
         try:
             output = await execute(name, arguments, context)
         except asyncio.CancelledError:

@@ -40,7 +40,7 @@ def load(**flags: Any) -> Settings:
         "data_dir": _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share"),
     }
     file = config_dir / "config.toml"
-    values |= _from_file(file)
+    values = _from_file(file) | values
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
         if text and name not in ("config_dir", "data_dir"):

@@ -20,6 +20,8 @@ class Model:
 
     steps: int
     hold: bool = False
+    bash: str = ""
+    """The command that it runs by `bash`, instead of reading."""
     port: int = 0
     waiting: int = 0
     busy: list[float] = field(default_factory=list[float])
@@ -38,8 +40,9 @@ class Model:
                     for line in head.lower().split(b"\r\n")
                     if line.startswith(b"content-length")
                 )
-                body = json.loads(await reader.readexactly(length))
+                content = await reader.readexactly(length)
                 received = time.perf_counter()
+                body = json.loads(content)
                 if self.hold:
                     self.waiting += 1
                     await asyncio.sleep(3600)
@@ -57,7 +60,8 @@ class Model:
         given = sum(1 for message in messages[last_user:] if message["role"] == "assistant")
         delta: dict[str, Any] = {"role": "assistant", "content": "done"}
         if given < self.steps:
-            call = {"name": "read", "arguments": json.dumps({"path": f"file-{given % 50}.txt"})}
+            values = {"command": self.bash} if self.bash else {"path": f"file-{given % 50}.txt"}
+            call = {"name": "bash" if self.bash else "read", "arguments": json.dumps(values)}
             tool = {"index": 0, "id": f"call-{given}", "type": "function", "function": call}
             delta = {"role": "assistant", "content": None, "tool_calls": [tool]}
         finish = "tool_calls" if given < self.steps else "stop"
@@ -81,9 +85,9 @@ def _chunk(data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def model(steps: int, *, hold: bool = False) -> AsyncIterator[Model]:
+async def model(steps: int, *, hold: bool = False, bash: str = "") -> AsyncIterator[Model]:
     """A server for the length of the block."""
-    own = Model(steps=steps, hold=hold)
+    own = Model(steps=steps, hold=hold, bash=bash)
     server = await asyncio.start_server(own.serve, "127.0.0.1", 0, limit=64 * 1024 * 1024)
     own.port = server.sockets[0].getsockname()[1]
     try:

@@ -24,12 +24,11 @@ def _median(argv: list[str], env: dict[str, str]) -> float:
 
 def _many_runs(data: Path, count: int) -> None:
     """Projections of `count` runs, as `run.record` leaves them."""
-    from app.stream.journal import write_view
-
     from app.domain.event import RunEvent
     from app.domain.fold import apply
     from app.domain.run import ModelRef, RunInput
     from app.domain.session import Ids
+    from app.stream.journal import write_view
 
     for number in range(count):
         okr = f"make-it-faster-{number:04}"

@@ -26,6 +26,10 @@ WAITING, DETACHED = 6, 130
 """Exit codes: the run waits for a decision; this command left a run that goes on."""
 
 
+_LOOK = 0.5
+"""Seconds between two looks at the worker's process."""
+
+
 class Show(Protocol):
     """Whatever shows a run: a screen, lines, JSON."""
 
@@ -57,14 +61,14 @@ async def follow(
     show: Show,
     *,
     ask: Callable[[RunView, Request], Decision | None],
-    yes: bool = False,
 ) -> Ended:
     """Follows `run` to its outcome, a question nobody can answer here, or Ctrl-C.
 
-    `ask` puts a request to the person (None: nobody is there); `yes` approves drafts, never a tool.
+    `ask` puts a request to the person; None: nobody is there.
     """
     stop = _Signals(client, run)
-    following = asyncio.create_task(_follow(settings, client, run, show, ask=ask, yes=yes))
+    keeping = asyncio.create_task(_keep_worker(settings))
+    following = asyncio.create_task(_follow(settings, client, run, show, ask=ask))
     stop.on_detach = following.cancel
     with stop:
         try:
@@ -73,6 +77,20 @@ async def follow(
             if not stop.detached:
                 raise
             return Ended(load_view(settings.data_dir, run), DETACHED)
+        finally:
+            keeping.cancel()
+
+
+async def _keep_worker(settings: Settings) -> None:
+    """Whoever watches also starts the local stack's worker again when it dies."""
+    from app.cli.session import start
+    from app.stack.state import living, load
+
+    while True:
+        await asyncio.sleep(_LOOK)  # nothing tells when a process that is not our child ends
+        if load(settings.data_dir).worker is not None and living(settings.data_dir, "worker") is None:
+            note("the worker is gone")
+            await asyncio.to_thread(start, settings)
 
 
 async def _follow(
@@ -82,7 +100,6 @@ async def _follow(
     show: Show,
     *,
     ask: Callable[[RunView, Request], Decision | None],
-    yes: bool,
 ) -> Ended:
     view: RunView | None = None
     async with aclosing(watch(settings, client, run)) as updates:
@@ -94,7 +111,7 @@ async def _follow(
             request = Request.model_validate(update.event.body)
             if not _open(settings, run, request):
                 continue
-            decision = _yes(request) if yes and request.kind == "draft" else await _asked(show, ask, view, request)
+            decision = await _asked(show, ask, view, request)
             if decision is None:
                 return Ended(view, WAITING)
             with suppress(UserError):  # somebody else was faster: what they said is shown
@@ -116,10 +133,6 @@ def _open(settings: Settings, run: str, request: Request) -> bool:
     """Whether the request is still open: what is shown may be long ago."""
     view = load_view(settings.data_dir, run)
     return view is None or any(open_.id == request.id for open_ in view.requests)
-
-
-def _yes(request: Request) -> Decision:
-    return Decision(request_id=request.id, verdict="approve", by=who(), text="--yes")
 
 
 def who() -> str:
@@ -160,12 +173,21 @@ def in_ci() -> bool:
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
-def ask_person(view: RunView, request: Request) -> Decision | None:
-    """Puts a request to the person at this terminal; None where there is none."""
+def approving(_view: RunView, request: Request) -> Decision | None:
+    """What `--yes` answers: it approves drafts, never a tool call."""
+    if request.kind != "draft":
+        return None
+    return Decision(request_id=request.id, verdict="approve", by=who(), text="--yes")
+
+
+def ask_person(view: RunView, request: Request, *, yes: bool = False) -> Decision | None:
+    """Puts a request to the person at this terminal; None where there is none. `yes` approves drafts."""
     from app.cli.draft import show_draft
 
     if request.kind == "draft":
         show_draft(view)
+        if yes:
+            return approving(view, request)
     if not interactive():
         return None
     return _ask_draft(request) if request.kind == "draft" else _ask_tool(request)

@@ -1,13 +1,15 @@
 """The scripted model as a server: OpenAI's streaming chat completions, on loopback.
 
-`python -I -m app.demo.server --port N [--pace SECONDS]`. `GET /asked` tells how many answers it began,
-so that a test (and the demo) can compare them with what was recorded. Nothing it says depends on it.
+`python -I -m app.demo.server --port N [--pace SECONDS]`. What is asked below `/NAME/v1` is counted, and
+`GET /NAME/asked` tells it, so that a test (and the demo) can compare the answers begun with those that
+were recorded. Nothing it says depends on it.
 """
 
 import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,14 +20,14 @@ MODEL = "scripted"
 
 
 class Server(ThreadingHTTPServer):
-    """One address; `pace`: seconds between two words; `asked`: answers begun."""
+    """One address; `pace`: seconds between two words; `asked`: answers begun, by the path before `/v1`."""
 
     daemon_threads = True
 
     def __init__(self, port: int, pace: float) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.pace = pace
-        self.asked = 0
+        self.asked: Counter[str] = Counter()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,8 +38,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: what people type does not belong in a log."""
 
     def do_GET(self) -> None:
-        if self.path == "/asked":
-            self._json(200, {"asked": self.server.asked})
+        if self.path.endswith("/asked"):
+            self._json(200, {"asked": self.server.asked[self.path.removesuffix("/asked")]})
         elif self.path.rstrip("/").endswith("/models"):
             self._json(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
         else:
@@ -51,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (ValueError, KeyError, TypeError, StopIteration) as error:
             self._json(400, {"error": {"message": f"this is not a chat completion: {error!r}"}})
             return
-        self.server.asked += 1
+        self.server.asked[self.path.partition("/v1")[0]] += 1
         turn = sum(message["role"] == "assistant" for message in body["messages"])
         message = as_message(answer, f"{turn}")
         self.send_response(200)

@@ -9,6 +9,7 @@ from app.llm.port import Answer, ChatRequest, OnDelta
 from app.llm.registry import provider_of
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model
 
@@ -79,14 +80,18 @@ def _tell(on_delta: OnDelta, kind: str, text: str) -> None:
         raise _ListenerError from error
 
 
-async def check(model: ModelRef) -> None:
-    """Asks the provider for its list of models: whether it is there and takes the key. Raises `ModelError`."""
+async def check(model: ModelRef, key: "SecretStr | None" = None) -> None:
+    """Asks the provider for its list of models: whether it is there and takes the key. Raises `ModelError`.
+
+    `key`: one that is not stored yet, sent to the model's own base URL and no other.
+    """
     await _loaded()
     from app.llm.access import access_of
-    from app.llm.client import build, http_client
+    from app.llm.client import Access, build, http_client
     from app.llm.errors import classify
+    from app.llm.registry import base_url_of
 
-    access = await asyncio.to_thread(access_of, model)
+    access = Access(base_url_of(model), key, {}) if key else await asyncio.to_thread(access_of, model)
     try:
         async with http_client(model, access) as http:
             client: Any = getattr(build(model, access, http), "client")  # noqa: B009

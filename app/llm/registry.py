@@ -65,7 +65,8 @@ def provider_of(model: ModelRef) -> Provider:
     try:
         return PROVIDERS[model.provider]
     except KeyError:
-        raise UserError(f"model `{model.id}` names an unknown provider; run `ctl models` to see them") from None
+        known = ", ".join(sorted(PROVIDERS))
+        raise UserError(f"model `{model.id}` names an unknown provider; the known ones are: {known}") from None
 
 
 def base_url_of(model: ModelRef) -> str:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 @cache
 def _source(name: str) -> tuple[frozenset[str], str]:
-    text = files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+    text = files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
     _, header, body = text.split("---\n", 2)
     inputs = next((line for line in header.splitlines() if line.startswith("inputs:")), "inputs:")
     return frozenset(inputs.removeprefix("inputs:").split()), body.strip()

@@ -6,9 +6,10 @@ import sys
 from app.errors import UserError
 from app.pids import start_time
 from app.settings import Settings
+from app.stack.identity import build_id
 from app.stack.local import Say, stack_lock
 from app.stack.logs import opened_log, tail
-from app.stack.state import Service, living, load, save
+from app.stack.state import Service, living, load, save, stop
 
 
 def ensure_demo(settings: Settings, say: Say, *, pace: float = 0.01) -> str:
@@ -19,6 +20,9 @@ def ensure_demo(settings: Settings, say: Say, *, pace: float = 0.01) -> str:
     data = settings.data_dir
     with stack_lock(data):
         service = living(data, "demo")
+        if service is not None and service.build != build_id():
+            stop(service, 5.0)
+            service = None
         if service is None:
             say("starting the scripted model: demo (scripted, no intelligence)")
             before = load(data).demo
@@ -47,6 +51,6 @@ def _start(settings: Settings, port: int, pace: float) -> Service | None:
     if not said:
         process.wait()
         return None
-    service = Service(pid=process.pid, started=start_time(process.pid), address=f"127.0.0.1:{said}")
+    service = Service(pid=process.pid, started=start_time(process.pid), build=build_id(), address=f"127.0.0.1:{said}")
     save(data, "demo", service)
     return service

@@ -13,7 +13,7 @@ from app.pids import start_time
 from app.settings import Settings
 from app.stack.identity import build_id, data_id
 from app.stack.logs import opened_log, tail
-from app.stack.state import Service, is_ready, living, load, save, stop
+from app.stack.state import Service, is_ready, living, load, save, stop, worker_gone
 from app.stream.files import locked, told_plainly
 
 DRAIN = 35.0
@@ -81,6 +81,8 @@ def _current_worker(data: Path) -> bool:
 def _replace_worker(settings: Settings, say: Say) -> None:
     data = settings.data_dir
     old = living(data, "worker")
+    if (before := load(data).worker) is not None:
+        worker_gone(data, before.pid)
     if old is not None:
         say("replacing the worker: the installed code is newer" if old.build != build_id() else "replacing the worker")
         stop(old, DRAIN)

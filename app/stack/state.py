@@ -73,14 +73,24 @@ def stop(service: Service, seconds: float) -> None:
 
 def worker_ready(data: Path) -> None:
     """The worker says that it polls."""
+    (data / "logs").mkdir(mode=0o700, exist_ok=True)
     document = {"pid": os.getpid(), "started": start_time(os.getpid())}
-    replace_file(data / "worker.ready", json.dumps(document).encode())
+    replace_file(_ready_file(data, os.getpid()), json.dumps(document).encode())
 
 
 def is_ready(data: Path, service: Service) -> bool:
     """Whether this very worker said that it polls."""
     try:
-        note = json.loads((data / "worker.ready").read_bytes())
+        note = json.loads(_ready_file(data, service.pid).read_bytes())
     except (FileNotFoundError, ValueError):
         return False
     return note == {"pid": service.pid, "started": service.started}
+
+
+def worker_gone(data: Path, pid: int) -> None:
+    """Takes back what `worker_ready` said."""
+    _ready_file(data, pid).unlink(missing_ok=True)
+
+
+def _ready_file(data: Path, pid: int) -> Path:
+    return data / "logs" / f"worker-{pid}.ready"

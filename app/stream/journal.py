@@ -93,6 +93,8 @@ def repair(data: Path) -> tuple[list[str], list[str]]:
     for run in (name.removeprefix("run-") for name in names if name.startswith("run-")):
         try:
             records, end = events(data, run)
+            if records and records[0].kind != "event":
+                continue  # a session whose name begins like a journal's
             view = _folded(None, records)
         except (Damaged, ValueError) as error:
             damaged.append(f"`{run}`: {error}")

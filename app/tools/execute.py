@@ -54,6 +54,14 @@ def parsed(tool: Tool, arguments: str) -> Model:
         raise ToolError(f"`{field}` of `{tool.name}`: {first['msg']}; it takes {known}") from None
 
 
+def preview(name: str, arguments: str) -> str:
+    """One line that says what a call is about, for whoever watches; empty where it cannot be read."""
+    try:
+        return REGISTRY[name].preview(parsed(REGISTRY[name], arguments))
+    except (ToolError, KeyError):
+        return ""
+
+
 def _runnable() -> list[str]:
     return [f"`{tool.name}`" for tool in REGISTRY.values() if tool.run is not None]
 

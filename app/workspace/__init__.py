@@ -3,7 +3,7 @@
 The user's checkout, index and branches are never touched before they merge.
 """
 
-from app.workspace.branches import discard, finish, merged_into_head, remove_run_files
+from app.workspace.branches import collect_garbage, discard, finish, merged_into_head, remove_run_files
 from app.workspace.changes import diff_text, diffstat, patch
 from app.workspace.checkpoint import commit
 from app.workspace.dependencies import mounts
@@ -17,6 +17,7 @@ from app.workspace.worktrees import prepare
 __all__ = [
     "MergeConflict",
     "Merged",
+    "collect_garbage",
     "commit",
     "diff_text",
     "diffstat",

@@ -1,5 +1,6 @@
 """The finished branch in the user's repository, and taking a run's traces away."""
 
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,13 +25,14 @@ def finish(data: Path, order: FinishInput) -> Finished:
     repo = locate(Path(order.workspace.root))
     base = order.workspace.base
     branch, stat = "", Diffstat()
-    if order.commit != base:
+    commit = order.commit or base
+    if commit != base:
         _fetch(data, repo, order)
         branch = _point(repo, order.run, order.commit)
         stat = diffstat(repo.git, base, order.commit)
     if not order.keep:
         _delete_ref(repo.git, keep_ref(order.run))
-    return Finished(branch=branch, commit=order.commit, diffstat=stat)
+    return Finished(branch=branch, commit=commit, diffstat=stat)
 
 
 def merged_into_head(repo: Path, branch: str) -> bool:
@@ -76,6 +78,12 @@ def remove_run_files(data: Path, repo: Path, run: str) -> None:
     except UserError:  # their repository is gone, and the reference with it
         return
     _delete_ref(git, keep_ref(run))
+
+
+def collect_garbage(data: Path, runs: Iterable[tuple[Path, str]]) -> None:
+    """Removes the files of each (repository, run) that is over; their branches stay."""
+    for repo, run in runs:
+        remove_run_files(data, repo, run)
 
 
 def _fetch(data: Path, repo: Repository, order: FinishInput) -> None:

@@ -27,13 +27,12 @@ def commit(data: Path, order: CommitInput) -> Committed:
     if not worktree.is_dir():
         raise UserError(f"worktree `{worktree}` is gone; resume the run from its last checkpoint: `ctl resume`", 1)
     with locked(worktree) as lock:
-        private = private_dir(data, ws.run)
         git = replace(private_git(data, ws.run), work_tree=worktree, index=index_path(data, ws), lock=lock)
         parent = git.resolve(head_ref(ws.name)) or ws.base
         done = _done(git, parent, order)
         load(git, parent)
         made = done or _commit(git, parent, order)
-        show_commit(private, worktree, parent if done else made, index_path(data, ws))
+        show_commit(private_dir(data, ws.run), worktree, parent if done else made, index_path(data, ws))
     stat = diffstat(private_git(data, ws.run), ws.base, made)
     return Committed(commit=made, changed=made != parent or bool(done), diffstat=stat)
 

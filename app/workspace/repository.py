@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.errors import UserError
-from app.workspace.files import remove, sync_folder, write_whole
+from app.workspace.files import copy_index, remove, sync_folder
 from app.workspace.git import EMAIL, NAME, Git, GitError
 
 START_REF = "refs/codetether/start"
@@ -150,7 +150,7 @@ def with_index(repo: Repository, git: Git, index: Path) -> Git:
     theirs = repo.git_dir / "index"
     git = Git(git.git_dir, git.common_dir, repo.top, index, lock=git.lock)
     if theirs.is_file():
-        write_whole(index, theirs.read_bytes())
+        copy_index(theirs, index)
         try:
             git.run("ls-files", "--stage", "-z", output=Path(os.devnull))
             return git

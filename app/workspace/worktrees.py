@@ -7,7 +7,7 @@ from app.domain.tool import Workspace
 from app.errors import UserError
 from app.settings import Settings
 from app.workspace.dependencies import carry_along, normal
-from app.workspace.files import locked, remove, write_whole
+from app.workspace.files import copy_index, locked, remove, write_whole
 from app.workspace.git import Git, joined
 from app.workspace.places import head_ref, index_path, keep_ref, private_dir, private_git, run_folder, worktree_path
 from app.workspace.repository import START_REF, Repository, create_private, locate, publish, with_index
@@ -125,7 +125,8 @@ def show_commit(private: Path, folder: Path, commit: str, index: Path) -> None:
     _put(admin / "gitdir", bytes(folder / ".git") + b"\n")
     _put(admin / "locked", b"seen at another path in the sandbox\n")  # `git gc` and `git worktree prune` obey it
     _put(admin / "HEAD", f"{commit}\n".encode())
-    _put(admin / "index", index.read_bytes())
+    _put(admin / "index", b"")
+    copy_index(index, admin / "index")
     _put(folder / ".git", b"gitdir: " + bytes(admin) + b"\n")
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import worker
 from faults import KillAt
+
+import worker
 
 if __name__ == "__main__":
     worker.main(interceptors=[KillAt(Path(sys.argv[1]))])

@@ -19,7 +19,7 @@ def watch(
     out: Annotated[Path | None, typer.Option("--out", help="Write the result there at the end.")] = None,
 ) -> None:
     """Watch a run, from its beginning; decide where it waits."""
-    from app.cli.commands.order import follow_to_end
+    from app.cli.carrying import follow_to_end
     from app.cli.session import connected, meant, start
     from app.settings import load
 

@@ -103,7 +103,7 @@ def _raised(view: "RunView", new: "Budget") -> "Budget":
 
 
 def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach: bool, json: bool) -> int:
-    from app.cli.commands.order import follow_to_end
+    from app.cli.carrying import follow_to_end
     from app.cli.session import connected, start
     from app.runs import door, order
     from app.stack.demo import ensure_demo

@@ -1,8 +1,5 @@
 """`ctl go`, `ctl run`, `ctl autochat`: start a run and follow it."""
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +7,12 @@ import typer
 from typer import _click as click
 from typer.core import TyperCommand
 
+from app.cli.carrying import Way, carry_out
 from app.cli.output import JsonFlag, note
 from app.errors import UserError
 
 if TYPE_CHECKING:
-    from app.domain.run import ModelRef, RunInput, RunKind, RunView
+    from app.domain.run import ModelRef, RunInput, RunKind
     from app.settings import Settings
 
 Repo = Annotated[str, typer.Option("--repo", help="The repository, or a subfolder of it.")]
@@ -32,23 +30,6 @@ Format = Annotated[str, typer.Option("--output-format", help="text | json | stre
 go_app = typer.Typer(add_completion=False)
 run_app = typer.Typer(add_completion=False)
 autochat_app = typer.Typer(add_completion=False)
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a run is followed and what is done at its end."""
-
-    format: str
-    detach: bool = False
-    yes: bool = False
-    out: Path | None = None
-    merge: bool = False
-
-    @staticmethod
-    def of(format: str, json: bool, **rest: bool | Path | None) -> "_Way":
-        if format not in ("text", "json", "stream-json"):
-            raise UserError(f"`--output-format {format}` is unknown; use text, json or stream-json")
-        return _Way("json" if json else format, **rest)  # pyright: ignore[reportArgumentType]
 
 
 @go_app.command()
@@ -72,11 +53,11 @@ def go(
     """An intent becomes an OKR; you approve it; agents work until it is measured to be met."""
     if mode not in ("auto", "relay"):
         raise UserError(f"`--mode {mode}` is not available; use auto or relay")
-    way = _Way.of(output_format, json, detach=detach, yes=yes, out=out)
+    way = Way.of(output_format, json, detach=detach, yes=yes, out=out)
     settings, order = _order(
         "go", intent, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
     )
-    raise typer.Exit(_carry_out(settings, order, way))
+    raise typer.Exit(carry_out(settings, order, way))
 
 
 @autochat_app.command()
@@ -96,11 +77,11 @@ def autochat(
     out: Out = None,
 ) -> None:
     """A team works on a task at once: the same relay, without the gate of an OKR."""
-    way = _Way.of(output_format, json, detach=detach, out=out)
+    way = Way.of(output_format, json, detach=detach, out=out)
     settings, order = _order(
         "autochat", task, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
     )
-    raise typer.Exit(_carry_out(settings, order, way))
+    raise typer.Exit(carry_out(settings, order, way))
 
 
 class _Continuing(TyperCommand):
@@ -134,13 +115,13 @@ def run(
     out: Out = None,
 ) -> None:
     """One agent does one thing, on a branch of its own."""
-    way = _Way.of(output_format, json, detach=detach, out=out, merge=merge)
+    way = Way.of(output_format, json, detach=detach, out=out, merge=merge)
     settings, order = _order(
         "run", prompt, repo, model, base_url, permission_mode, 40, budget_usd, budget_tokens, include_dirty
     )
     if continued is not None:
         order = _continued(settings, order, continued)
-    raise typer.Exit(_carry_out(settings, order, way))
+    raise typer.Exit(carry_out(settings, order, way))
 
 
 def _order(
@@ -215,110 +196,3 @@ def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInp
     if not view.merged and view.result.commit:  # its work is not in the repository yet: go on from it
         update |= {"resume_commit": view.result.commit, "resume_base": view.result.base}
     return order.model_copy(update=update)
-
-
-def _carry_out(settings: "Settings", order: "RunInput", way: _Way) -> int:
-    from app.cli.following import in_ci
-    from app.cli.session import start
-
-    start(settings)
-    try:
-        return asyncio.run(_run(settings, order, way))
-    finally:
-        if in_ci() and not way.detach:
-            from app.stack.local import down
-
-            down(settings, note)
-
-
-async def _run(settings: "Settings", order: "RunInput", way: _Way) -> int:
-    from app.cli.session import connected
-    from app.runs import door
-
-    async with connected(settings) as client:
-        await door.start(client, order)
-        if way.detach:
-            return _detached(order.run, way)
-        return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
-
-
-def _detached(run: str, way: _Way) -> int:
-    from app.cli.output import print_json
-
-    if way.format == "text":
-        note(f"{run} was started; watch it: ctl watch {run}")
-    print_json({"run": run}) if way.format != "text" else print(run)
-    return 0
-
-
-async def follow_to_end(
-    settings: "Settings",
-    client: object,
-    run: str,
-    format: str,
-    *,
-    yes: bool = False,
-    out: Path | None = None,
-    merge: bool = False,
-) -> int:
-    """Follows a run in the given format; prints its end; returns the exit code."""
-    from temporalio.client import Client
-
-    from app.cli.following import DETACHED, WAITING, ask_person, follow
-    from app.cli.screen import Screen
-    from app.cli.shows import JsonLines, Quiet
-
-    assert isinstance(client, Client)
-    if format == "text":
-        with Screen() as screen:
-            ended = await follow(settings, client, run, screen, ask=ask_person, yes=yes)
-    else:
-        show = Quiet() if format == "json" else JsonLines(settings.data_dir)
-        ended = await follow(settings, client, run, show, ask=lambda _view, _request: None, yes=yes)
-    if ended.code == DETACHED:
-        note(f"\ndetached; {run} goes on. Attach again: ctl watch {run} · end it: ctl cancel {run}")
-    elif ended.code == WAITING:
-        note(waiting(ended.view, run))
-    if ended.view is not None:
-        _end(settings, ended.view, format, out)
-        if merge and ended.code == 0:
-            return _merge(settings, ended.view)
-    return ended.code
-
-
-def waiting(view: "RunView | None", run: str) -> str:
-    """What a run waits for and how to answer."""
-    requests = view.requests if view is not None else ()
-    asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
-    return f"{run} waits for a decision ({'; '.join(asked)}): ctl approve {run} | ctl deny {run} | ctl amend {run} TEXT"
-
-
-def _end(settings: "Settings", view: "RunView", format: str, out: Path | None) -> None:
-    from app.cli.output import print_json
-    from app.cli.report import document, write
-    from app.cli.screen import show_outcome
-    from app.stack.connect import ui_link
-
-    if format == "json":
-        print_json(document(view))
-    if view.result is None:
-        return
-    if format == "text":
-        show_outcome(view, ui_link(settings.data_dir, settings.namespace, view.run))
-    if out is not None:
-        from app.workspace import patch
-
-        result = view.result
-        changes = b""
-        if result.branch:
-            changes = patch(settings.data_dir, view.run, result.base, result.commit, repo=Path(view.repo))
-        write(out, view, changes)
-
-
-def _merge(settings: "Settings", view: "RunView") -> int:
-    from app.cli.commands.branch import merge_run
-
-    if view.result is None or not view.result.branch:
-        return 0
-    merge_run(settings, view, squash=False)
-    return 0

@@ -1,0 +1,143 @@
+"""Carrying a run out from a terminal: start it, follow it in the wanted format, show and keep its end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.output import note
+from app.errors import UserError
+
+if TYPE_CHECKING:
+    from app.domain.run import Request, RunInput, RunView
+    from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a run is followed and what is done at its end. `format`: text, json or stream-json."""
+
+    format: str
+    detach: bool = False
+    yes: bool = False
+    out: Path | None = None
+    merge: bool = False
+
+    @staticmethod
+    def of(format: str, json: bool, **rest: bool | Path | None) -> "Way":
+        if format not in ("text", "json", "stream-json"):
+            raise UserError(f"`--output-format {format}` is unknown; use text, json or stream-json")
+        return Way("json" if json else format, **rest)  # pyright: ignore[reportArgumentType]
+
+
+def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
+    from app.cli.following import in_ci
+    from app.cli.session import start
+
+    start(settings)
+    try:
+        return asyncio.run(_run(settings, order, way))
+    finally:
+        if in_ci() and not way.detach:
+            from app.stack.local import down
+
+            down(settings, note)
+
+
+async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
+    from app.cli.session import connected
+    from app.runs import door
+
+    async with connected(settings) as client:
+        await door.start(client, order)
+        if way.detach:
+            return _detached(order.run, way)
+        return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
+
+
+def _detached(run: str, way: Way) -> int:
+    from app.cli.output import print_json
+
+    if way.format == "text":
+        note(f"{run} was started; watch it: ctl watch {run}")
+    print_json({"run": run}) if way.format != "text" else print(run)
+    return 0
+
+
+async def follow_to_end(
+    settings: "Settings",
+    client: object,
+    run: str,
+    format: str,
+    *,
+    yes: bool = False,
+    out: Path | None = None,
+    merge: bool = False,
+) -> int:
+    """Follows a run in the given format; prints its end; returns the exit code."""
+    from temporalio.client import Client
+
+    from app.cli.following import DETACHED, WAITING, approving, ask_person, follow
+    from app.cli.screen import Screen
+    from app.cli.shows import JsonLines, Quiet
+
+    assert isinstance(client, Client)
+    if format == "text":
+        with Screen() as screen:
+            ended = await follow(settings, client, run, screen, ask=partial(ask_person, yes=yes))
+    else:
+        show = Quiet() if format == "json" else JsonLines(settings.data_dir)
+        ended = await follow(settings, client, run, show, ask=approving if yes else _nobody)
+    if ended.code == DETACHED:
+        note(f"\ndetached; {run} goes on. Attach again: ctl watch {run} · end it: ctl cancel {run}")
+    elif ended.code == WAITING:
+        note(waiting(ended.view, run))
+    if ended.view is not None:
+        _end(settings, ended.view, format, out)
+        if merge and ended.code == 0:
+            return _merge(settings, ended.view)
+    return ended.code
+
+
+def _nobody(_view: "RunView", _request: "Request") -> None:
+    """Programs answer no questions."""
+
+
+def waiting(view: "RunView | None", run: str) -> str:
+    """What a run waits for and how to answer."""
+    requests = view.requests if view is not None else ()
+    asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
+    return f"{run} waits for a decision ({'; '.join(asked)}): ctl approve {run} | ctl deny {run} | ctl amend {run} TEXT"
+
+
+def _end(settings: "Settings", view: "RunView", format: str, out: Path | None) -> None:
+    from app.cli.output import print_json
+    from app.cli.report import document, write
+    from app.cli.screen import show_outcome
+    from app.stack.connect import ui_link
+
+    if format == "json":
+        print_json(document(view))
+    if view.result is None:
+        return
+    if format == "text":
+        show_outcome(view, ui_link(settings.data_dir, settings.namespace, view.run))
+    if out is not None:
+        from app.workspace import patch
+
+        result = view.result
+        changes = b""
+        if result.branch:
+            changes = patch(settings.data_dir, view.run, result.base, result.commit, repo=Path(view.repo))
+        write(out, view, changes)
+
+
+def _merge(settings: "Settings", view: "RunView") -> int:
+    from app.cli.commands.branch import merge_run
+
+    if view.result is None or not view.result.branch:
+        return 0
+    merge_run(settings, view, squash=False)
+    return 0

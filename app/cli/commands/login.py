@@ -1,0 +1,78 @@
+"""`ctl login`: a provider's key, tried once and stored in Vault. Nothing of it is ever printed."""
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.output import JsonFlag, note, print_json
+from app.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from app.domain.run import ModelRef
+
+login_app = typer.Typer(add_completion=False)
+
+
+@login_app.command()
+def login(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Such as anthropic, openai, moonshotai.")],
+    base_url: Annotated[
+        str, typer.Option("--base-url", help="Where the key is good for, if not the provider's own.")
+    ] = "",
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin.")] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Do not try the key before it is stored.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Store a provider's key in Vault (`VAULT_ADDR`, `VAULT_TOKEN`), after trying it once."""
+    from pydantic import SecretStr
+
+    from app.llm import resolve
+    from app.llm.registry import provider_of
+    from app.secrets import store
+    from app.settings import load
+
+    model = resolve(f"{provider}/login", base_url, load())
+    if not base_url:
+        model = model.model_copy(update={"base_url": ""})  # a key is stored for where this command says, only
+    if not provider_of(model).needs_key:
+        raise UserError(f"provider `{provider}` needs no key")
+    if not os.environ.get("VAULT_ADDR"):
+        raise UserError("no Vault is configured: set `VAULT_ADDR` and `VAULT_TOKEN`, then try again", 4)
+    key = SecretStr(_asked(provider, stdin))
+    if not no_check:
+        note(f"trying the key at {provider}")
+        asyncio.run(_try(model, key))
+    store(provider, key.get_secret_value(), model.base_url)
+    if json:
+        print_json({"provider": provider, "base_url": model.base_url, "checked": not no_check})
+    else:
+        note(f"stored the key of {provider} in Vault{' (not tried)' * no_check}")
+
+
+def _asked(provider: str, stdin: bool) -> str:
+    if stdin:
+        text = sys.stdin.readline()
+    elif sys.stdin.isatty():
+        from getpass import getpass
+
+        text = getpass(f"Key of {provider} (it is not shown): ")
+    else:
+        raise UserError(f"there is no terminal to ask on; pipe the key: `ctl login {provider} --stdin < FILE`")
+    key = text.strip()
+    if not key or not key.isprintable() or not key.isascii() or " " in key:
+        raise UserError("that is no key: it is empty, or holds spaces or signs that no key has; copy it again")
+    return key
+
+
+async def _try(model: "ModelRef", key: "SecretStr") -> None:
+    from app.llm import ModelError, check
+
+    try:
+        await check(model, key)
+    except ModelError as error:
+        raise UserError(f"nothing was stored: {error}; `--no-check` stores it untried", 4) from None

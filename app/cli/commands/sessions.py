@@ -1,0 +1,164 @@
+"""`ctl sessions list | show`: the conversations of agents, from their streams alone."""
+
+import json as codec
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.commands.common import data_folder, moment, one_of, print_table, run_of, say
+from app.cli.output import JsonFlag, one_line, plain, print_json
+from app.stream.files import safe_name
+from app.stream.listing import runs
+
+if TYPE_CHECKING:
+    from app.domain.session import Record
+
+sessions_app = typer.Typer(
+    help="List and show the conversations of agents.", add_completion=False, no_args_is_help=True
+)
+
+_LIMIT = 50
+_CUT = 400
+"""Characters of arguments and results that are shown without `--full`."""
+
+
+@sessions_app.command("list")
+def list_(
+    run: Annotated[str | None, typer.Option("--run", help="Only of this run (or a beginning of its name).")] = None,
+    all_: Annotated[bool, typer.Option("--all", help=f"Not only the latest {_LIMIT}.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Sessions, the latest first: whose they are, how many answers, how many tokens."""
+    data = data_folder()
+    names = [str(row["run"]) for row in runs(data)]
+    found = _sessions(data)
+    if run is not None:
+        wanted = one_of(names, run, "run", "ctl okr runs")
+        found = {name: changed for name, changed in found.items() if run_of(name, names) == wanted}
+    latest = sorted(found, key=lambda name: (found[name], name), reverse=True)
+    lines = [_line(data, name, names) for name in (latest if all_ else latest[:_LIMIT])]
+    if json:
+        print_json(lines)
+        return
+    if not lines:
+        say("no session yet; start one: ctl demo")
+        return
+    print_table(
+        ("SESSION", "RUN", "STEPS", "TOKENS", "LAST ACTIVITY", "LAST WORDS"),
+        [
+            (
+                *(line["session"], line["run"] or "—", str(line["steps"]), f"{line['tokens']:,}"),
+                *(moment(line["last"]), line["problem"] or one_line(line["text"], 60)),
+            )
+            for line in lines
+        ],
+        right=(2, 3),
+    )
+    if len(lines) < len(latest):
+        say(f"{len(latest) - len(lines)} older ones: ctl sessions list --all")
+
+
+@sessions_app.command()
+def show(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="A session or a unique beginning of it.")],
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print its records, one JSON object a line.")] = False,
+) -> None:
+    """A conversation from its beginning, with what it was forked from."""
+    from app.errors import UserError
+    from app.stream import Damaged, Stream
+
+    data = data_folder()
+    name = one_of(_sessions(data), session, "session", "ctl sessions list --all")
+    stream = Stream(data, name)
+    try:
+        records = stream.history(stream.end())
+    except Damaged as error:
+        raise UserError(f"session `{name}` cannot be read: {error}", 1) from error
+    for record in records:
+        if json:
+            sys.stdout.write(record.model_dump_json() + "\n")
+        else:
+            _print(record, None if full else _CUT)
+
+
+def _sessions(data: Path) -> dict[str, float]:
+    """Every session with the time of its last change. Journals are streams, too, but no conversations."""
+    journals = {safe_name(f"run-{row['run']}") for row in runs(data)}
+    found: dict[str, float] = {}
+    folder = data / "streams"
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        segments = sorted(entry.glob("*.jsonl"))
+        if segments and entry.name not in journals and not _is_journal(segments[0]):
+            found[entry.name] = segments[-1].stat().st_mtime
+    return found
+
+
+def _is_journal(segment: Path) -> bool:
+    """A journal whose projection is lost is told by its first record."""
+    if not segment.parent.name.startswith("run-"):
+        return False
+    try:
+        with segment.open("rb") as file:
+            return codec.loads(file.readline()).get("kind") == "event"
+    except (ValueError, AttributeError):
+        return False
+
+
+def _line(data: Path, name: str, names: list[str]) -> dict[str, Any]:
+    """One session in numbers; of its own records only, not of what it was forked from."""
+    from app.domain.session import EventRange
+    from app.stream import Damaged, Stream
+
+    stream = Stream(data, name)
+    line: dict[str, Any] = {"session": name, "run": run_of(name, names), "steps": 0, "tokens": 0}
+    line |= {"last": "", "text": "", "problem": ""}
+    try:
+        records = stream.read(EventRange(session_id=name, start=0, end=stream.end()))
+    except (Damaged, OSError, ValueError) as error:
+        return line | {"problem": str(error)}
+    answers = [record for record in records if record.kind == "assistant"]
+    usages = [answer.body.get("usage", {}) for answer in answers]
+    return line | {
+        "run": line["run"] or (records[0].ids.okr_run_id if records else ""),
+        "steps": len(answers),
+        "tokens": sum(usage.get("input", 0) + usage.get("output", 0) for usage in usages),
+        "last": records[-1].at if records else "",
+        "text": next((text for answer in reversed(answers) if (text := answer.body.get("text"))), ""),
+    }
+
+
+def _print(record: "Record", cut: int | None) -> None:
+    body = record.body
+    match record.kind:
+        case "system":
+            _block("system", body.get("text", ""), cut)
+        case "user":
+            _block("you" if body.get("origin") == "person" else "task", body.get("text", ""), None)
+        case "assistant":
+            usage = body.get("usage", {})
+            tokens = usage.get("input", 0) + usage.get("output", 0)
+            _block(f"agent  {record.at[11:19]}  {body.get('model', '')}  {tokens:,} tokens", body.get("text", ""), None)
+            for call in body.get("calls", ()):
+                say(f"  → {call['name']} {_short(call['arguments'], cut)}")
+        case "tool_result":
+            _block(f"  ← {body.get('name')}: {body.get('status')}", body.get("text", ""), cut, "    ")
+        case "closed":
+            say(f"closed: {one_line(str(body.get('reason', '')), _CUT)}")
+        case _:
+            say(f"{record.kind}: {_short(codec.dumps(body, ensure_ascii=False), cut)}")
+
+
+def _block(head: str, text: str, cut: int | None, indent: str = "  ") -> None:
+    say(head)
+    for line in _short(text.strip(), cut).splitlines():
+        say(indent + line)
+
+
+def _short(text: str, cut: int | None) -> str:
+    shown = plain(text)
+    if cut is None or len(shown) <= cut:
+        return shown
+    return f"{shown[:cut]}… ({len(shown) - cut:,} more characters: --full)"

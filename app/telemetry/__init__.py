@@ -1,0 +1,1 @@
+"""Logs, and the time as everything writes it."""
