@@ -10,7 +10,7 @@ import asyncio
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.host import Host, guarded
+from activities.host import Host, guarded, reached
 from app.domain.contracts import DRAFT, DraftInput, DraftOutput
 from app.stream import Stream
 from app.tools.propose_okr import Proposal, okr_of
@@ -25,7 +25,9 @@ class OkrActivities:
     @activity.defn(name=DRAFT)
     async def draft(self, order: DraftInput) -> DraftOutput:
         """The OKR with ids, or the problem for the model to correct."""
-        return await guarded(asyncio.to_thread(self._draft, order))
+        drafted = await guarded(asyncio.to_thread(self._draft, order))
+        reached("done")
+        return drafted
 
     def _draft(self, order: DraftInput) -> DraftOutput:
         records = Stream(self.host.data, order.answer.session_id).read(order.answer)

@@ -7,9 +7,12 @@ never answers, so that agents wait.
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +38,11 @@ class Model:
         """One connection, kept alive."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                length = next(
-                    int(line.split(b":")[1])
-                    for line in head.lower().split(b"\r\n")
-                    if line.startswith(b"content-length")
-                )
+                if head.startswith(b"GET"):
+                    self._tell(writer)
+                    continue
+                lines = head.lower().split(b"\r\n")
+                length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length"))
                 content = await reader.readexactly(length)
                 received = time.perf_counter()
                 body = json.loads(content)
@@ -49,10 +52,17 @@ class Model:
                 self._answer(writer, body)
                 self.busy.append(time.perf_counter() - received)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client went away
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client went away, or the block ended
         finally:
             writer.close()
+
+    def _tell(self, writer: asyncio.StreamWriter) -> None:
+        """`GET`: what each request took since the last time it was asked."""
+        said = json.dumps(self.busy).encode()
+        self.busy.clear()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+        writer.write(head.encode() + said)
 
     def _answer(self, writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
         messages = body["messages"]
@@ -94,3 +104,31 @@ async def model(steps: int, *, hold: bool = False, bash: str = "") -> AsyncItera
         yield own
     finally:
         server.close()
+
+
+@contextmanager
+def model_process(steps: int) -> Iterator[str]:
+    """The base URL of a server in a process of its own, so that nothing of it runs in ours."""
+    argv = [sys.executable, "-m", "benchmarks.model", str(steps)]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def busy(base_url: str) -> list[float]:
+    """Seconds from the last byte of each request to its answer, since the last time they were asked for."""
+    with urllib.request.urlopen(base_url) as answer:  # loopback only
+        return json.loads(answer.read())
+
+
+async def _main(steps: int) -> None:
+    async with model(steps) as own:
+        print(own.base_url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(int(sys.argv[1])))

@@ -21,7 +21,7 @@ from app.domain.contracts import AGENT, LLM_QUEUE, QUEUE, AgentResult, host_queu
 from app.runs.plugin import PLUGIN
 from app.stack.connect import connect
 from benchmarks.empty import EMPTY, EmptyAgent, EmptyInput, nothing
-from benchmarks.model import Model, model
+from benchmarks.model import busy, model_process
 from benchmarks.place import Place, agent, place
 from benchmarks.rows import Row
 from worker import workers
@@ -34,15 +34,20 @@ SIZES = (10_000, 250_000)
 
 async def measure() -> list[Row]:
     """The rows of a step, at each transcript size."""
-    async with place() as at, model(STEPS) as server, working(at):
-        await _empty(at)
-        await _ours(at, server, SIZES[0])  # both warm
-        bare: list[float] = []
-        ours: dict[int, list[float]] = {size: [] for size in SIZES}
-        for _ in range(RUNS):
-            bare.append(await _empty(at))
-            for size in SIZES:
-                ours[size].append(await _ours(at, server, size))
+    async with place() as at, working(at):
+        with model_process(STEPS) as server:
+            return await _measured(at, server)
+
+
+async def _measured(at: Place, server: str) -> list[Row]:
+    await _empty(at)
+    await _ours(at, server, SIZES[0])  # both warm
+    bare: list[float] = []
+    ours: dict[int, list[float]] = {size: [] for size in SIZES}
+    for _ in range(RUNS):
+        bare.append(await _empty(at))
+        for size in SIZES:
+            ours[size].append(await _ours(at, server, size))
     base = median(bare)
     rows = [Row("step of two empty activities", base * 1000, "ms", note=_spread(bare))]
     for size in SIZES:
@@ -76,17 +81,16 @@ def _with(client: Client, own: Worker, more: dict[str, list[Any]]) -> Worker:
     return Worker(**config)
 
 
-async def _ours(at: Place, server: Model, size: int) -> float:
+async def _ours(at: Place, server: str, size: int) -> float:
     """Seconds per step, the model server's own time subtracted."""
     # The agent adds about 15 kB while it works: half of it lies in the middle of the run.
-    order = agent(at, server.base_url, steps=STEPS, transcript=max(2000, size - STEPS * 1300 // 2))
-    server.busy.clear()
+    order = agent(at, server, steps=STEPS, transcript=max(2000, size - STEPS * 1300 // 2))
     name = order.session.session_id
     handle = await at.client.start_workflow(AGENT, order, id=name, task_queue=QUEUE, result_type=AgentResult)
     result = await handle.result()
     if (result.status, result.steps) != ("done", STEPS + 1):
         raise RuntimeError(f"the agent ended `{result.status}` after {result.steps} turns: {result.reason}")
-    return per_step(await handle.fetch_history()) - fmean(server.busy[1:STEPS])
+    return per_step(await handle.fetch_history()) - fmean((await asyncio.to_thread(busy, server))[1:STEPS])
 
 
 async def _empty(at: Place) -> float:

@@ -17,7 +17,7 @@ def _nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CODETETHER_CI_STRICT a skipped test is a failed one: CI counts on every test it runs."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and _STRICT:

@@ -97,7 +97,7 @@ async def follow_to_end(
     if ended.view is not None:
         _end(settings, ended.view, format, out)
         if merge and ended.code == 0:
-            return _merge(settings, ended.view)
+            return _merge(settings, ended.view, format)
     return ended.code
 
 
@@ -134,10 +134,10 @@ def _end(settings: "Settings", view: "RunView", format: str, out: Path | None) -
         write(out, view, changes)
 
 
-def _merge(settings: "Settings", view: "RunView") -> int:
+def _merge(settings: "Settings", view: "RunView", format: str) -> int:
     from app.cli.commands.branch import merge_run
 
     if view.result is None or not view.result.branch:
         return 0
-    merge_run(settings, view, squash=False)
+    merge_run(settings, view, squash=False, quiet=format != "text")
     return 0

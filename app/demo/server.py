@@ -10,23 +10,28 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from app.demo.scenario import as_message, reply
+from app.demo.scenario import Reply, as_message, reply
 
+Script = Callable[[list[dict[str, Any]], set[str]], Reply]
 MODEL = "scripted"
 
 
 class Server(ThreadingHTTPServer):
-    """One address; `pace`: seconds between two words; `asked`: answers begun, by the path before `/v1`."""
+    """One address; `pace`: seconds between two words; `asked`: answers begun, by the path before `/v1`.
+
+    `script` maps a conversation and the names of the tools that are offered to the next answer.
+    """
 
     daemon_threads = True
 
-    def __init__(self, port: int, pace: float) -> None:
+    def __init__(self, port: int, pace: float, script: Script = reply) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.pace = pace
+        self.script = script
         self.asked: Counter[str] = Counter()
 
 
@@ -49,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
             offered = {tool["function"]["name"] for tool in body.get("tools") or []}
-            answer = reply(body["messages"], offered)
+            answer = self.server.script(body["messages"], offered)
         except (ValueError, KeyError, TypeError, StopIteration) as error:
             self._json(400, {"error": {"message": f"this is not a chat completion: {error!r}"}})
             return

@@ -44,18 +44,25 @@ def program() -> str:
 
 def start(settings: Settings) -> Service:
     """Starts the server, detached, and returns once it serves our namespace."""
+    first = _ports(load(settings.data_dir).temporal)
+    for ports in (first, (_any(), _any())):  # somebody else may take a free port first
+        service = _try(settings, *ports)
+        if service is not None:
+            return service
+    raise UserError(f"the Temporal server did not start: {tail(settings.data_dir, 'temporal')}", 4)
+
+
+def _try(settings: Settings, port: int, ui_port: int) -> Service | None:
     data = settings.data_dir
-    before = load(data).temporal
-    port, ui_port = _ports(before)
-    process = subprocess.Popen(
-        _argv(data, settings.namespace, port, ui_port),
-        stdin=subprocess.DEVNULL,
-        stdout=(log := opened_log(data, "temporal")),
-        stderr=log,
-        start_new_session=True,
-        cwd=data,
-    )
-    log.close()
+    with opened_log(data, "temporal") as log:
+        process = subprocess.Popen(
+            _argv(data, settings.namespace, port, ui_port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=data,
+        )
     service = Service(
         pid=process.pid,
         started=start_time(process.pid),
@@ -68,7 +75,7 @@ def start(settings: Settings) -> Service:
     except TimeoutError:
         process.kill()
         process.wait()
-        raise UserError(f"the Temporal server did not start: {tail(data, 'temporal')}", 4) from None
+        return None
     return service
 
 

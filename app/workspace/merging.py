@@ -131,4 +131,5 @@ def _differing(git: Git) -> list[str]:
 
 def _theirs(place: Repository, *args: str) -> int:
     environment = {name: value for name, value in os.environ.items() if name not in _PLACES}
-    return subprocess.run(["git", *args], cwd=place.top, env=environment, check=False).returncode
+    # What git prints is for the person: stdout is for data.
+    return subprocess.run(["git", *args], cwd=place.top, env=environment, stdout=2, check=False).returncode

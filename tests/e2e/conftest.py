@@ -1,0 +1,35 @@
+"""The real system for end-to-end tests, started once for each test process."""
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from harness import Script, System, flags, playing
+
+from app.demo.example import create
+from app.settings import Settings
+from app.stack.local import down, ensure
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
+    """A running stack for the whole session of this test process."""
+    folder = tmp_path_factory.mktemp("system")
+    settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
+    ensure(settings, lambda _text: None)
+    yield System(settings)
+    down(settings, lambda _text: None)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A fresh copy of the example repository."""
+    return create(tmp_path / "ledger")
+
+
+@pytest.fixture
+def model() -> Generator[Callable[[Script], list[str]]]:
+    """`model(script)` starts a model server and gives the flags of `ctl` that name it."""
+    with ExitStack() as stack:
+        yield lambda script: flags(stack.enter_context(playing(script)))

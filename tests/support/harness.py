@@ -1,0 +1,84 @@
+"""The real system for end-to-end tests: a Temporal server, a worker, `ctl`, and a model that plays a script."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.demo.scenario import Reply
+from app.demo.server import Server
+from app.settings import Settings
+
+Script = Callable[[list[dict[str, Any]], set[str]], Reply]
+
+
+@dataclass(frozen=True)
+class System:
+    """One data folder with its own Temporal server and worker."""
+
+    settings: Settings
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.settings.data_dir
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What `ctl` is started with."""
+        own = {"CODETETHER_DATA_DIR": str(self.data), "CODETETHER_CONFIG_DIR": str(self.settings.config_dir)}
+        return {**os.environ, **own, **more}
+
+    def ctl(self, *words: str, cwd: Path, code: int | None = 0, timeout: float = 90, **env: str) -> str:
+        """Runs `ctl` and returns what it printed; fails unless it left with `code` (None: any)."""
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "app.cli", *words],
+            cwd=cwd,
+            env=self.environment(**env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def json(self, *words: str, cwd: Path, code: int | None = 0, **env: str) -> Any:
+        """Runs `ctl ... --json` and returns the document it printed."""
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "app.cli", *words, "--json"],
+            cwd=cwd,
+            env=self.environment(**env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def playing(script: Script) -> Generator[Server]:
+    """A model server that plays `script`; `flags` names it to `ctl`."""
+    server = Server(0, 0.0, script)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def flags(server: Server) -> list[str]:
+    """The flags of `ctl` that name a model server."""
+    return ["--model", "openai/test", "--base-url", f"http://127.0.0.1:{server.server_address[1]}/v1"]
