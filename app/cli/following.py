@@ -17,7 +17,7 @@ from app.errors import UserError
 from app.runs import door
 from app.runs.watch import Update, watch
 from app.settings import Settings
-from app.stream.journal import load_view
+from app.stream.journal import load_view, project
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -117,6 +117,7 @@ async def _follow(
             with suppress(UserError):  # somebody else was faster: what they said is shown
                 await door.decide(client, run, decision)
     assert view is not None and view.result is not None
+    project(settings.data_dir, run)  # whatever the person types next finds the run ended
     return Ended(view, EXIT_CODES[view.result.outcome])
 
 
@@ -131,8 +132,8 @@ async def _asked(
 
 def _open(settings: Settings, run: str, request: Request) -> bool:
     """Whether the request is still open: what is shown may be long ago."""
-    view = load_view(settings.data_dir, run)
-    return view is None or any(open_.id == request.id for open_ in view.requests)
+    view = project(settings.data_dir, run)  # the journal is ahead of its projection for a moment
+    return any(open_.id == request.id for open_ in view.requests)
 
 
 def who() -> str:

@@ -84,7 +84,10 @@ def _output(ctx: ToolContext, path: str, write: bool) -> Path:
 def _real(workspace: Workspace, worktree: Path, path: str) -> Path:
     written = PurePosixPath(path)
     if not written.is_absolute():
-        return Path(os.path.realpath(worktree / workspace.subdir / written))
+        inside = os.path.normpath(PurePosixPath(workspace.subdir) / written)
+        if PurePosixPath(inside).parts[:1] != ("..",):
+            return Path(os.path.realpath(worktree / workspace.subdir / written))
+        path = os.path.join(workspace.root, inside)  # noqa: PTH118 - beside the repository, not beside the worktree
     for root in (workspace.root, os.path.realpath(workspace.root)):
         if PurePosixPath(os.path.normpath(path)).is_relative_to(root):
             return Path(os.path.realpath(worktree / os.path.relpath(os.path.normpath(path), root)))
