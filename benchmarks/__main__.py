@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=JSON, metavar="FILE", help=f"where the figures go ({JSON})")
     parser.add_argument("--only", choices=sorted(PARTS), metavar="NAME", help=f"one of {', '.join(PARTS)}")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     console = Console()
     rows: list[Row] = []
     for name in [words.only] if words.only else PARTS:

@@ -1,5 +1,8 @@
 """Starting an agent as a child, and knowing what it used however it ended."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ChildWorkflowError
@@ -9,11 +12,16 @@ from app.domain.session import Ids
 from workflows.steps import reason_of, step, was_cancelled
 
 
-async def run_agent(order: AgentInput, summary: str) -> AgentResult:
-    """The agent's result; a failed one has its use from its stream. A cancelled one raises."""
+async def run_agent(
+    order: AgentInput, summary: str, started: Callable[[], Awaitable[None]] | None = None
+) -> AgentResult:
+    """The agent's result; a failed one has its use from its stream. A cancelled one raises.
+
+    `started` is called when the agent exists, so that signals reach it.
+    """
     child = order.session.session_id
     try:
-        return await workflow.execute_child_workflow(
+        agent = await workflow.start_child_workflow(
             AGENT,
             order,
             id=child,
@@ -23,6 +31,12 @@ async def run_agent(order: AgentInput, summary: str) -> AgentResult:
             static_summary=summary[:200],
             search_attributes=attributes(order.ids, "agent"),
         )
+        if started is not None:
+            try:
+                await started()
+            except asyncio.CancelledError:
+                agent.cancel()  # and it is waited for
+        return await agent
     except ChildWorkflowError as error:
         if was_cancelled(error):
             raise

@@ -14,6 +14,7 @@ from app.domain.contracts import (
     DraftOutput,
     Grant,
     ReserveRequest,
+    Tell,
 )
 from app.domain.okr import Judge, KeyResult, Okr, Reading
 from app.domain.run import Decision, Request, RunInput, RunResult
@@ -121,8 +122,10 @@ class GoWorkflow(WorkingWorkflow):
 
     async def _ask_model(self, number: int, earlier: Okr | None, notes: tuple[str, ...]) -> DraftOutput:
         assert self.workspace is not None
+        await workflow.wait_condition(lambda: not self.paused)
         self.drafts += 1
         order = self.order
+        told, self.told = tuple(words.text for words in self.told), []
         session = EventRange(session_id=f"{order.run}-draft-{self.drafts}")
         child = session.session_id
         self.agent = child
@@ -138,6 +141,7 @@ class GoWorkflow(WorkingWorkflow):
                 tools=READING_TOOLS,
                 model=order.model,
                 workspace=self.workspace,
+                told=told,
                 budget=self.purse.lend(child),
                 max_steps=DRAFT_STEPS,
                 history_limit=order.history_limit,
@@ -145,6 +149,7 @@ class GoWorkflow(WorkingWorkflow):
             f"draft {number}",
         )
         self.agent = ""
+        self.told = [*(Tell(text=text) for text in result.told), *self.told]  # unread: for who works next
         self.purse.settle(child, result.spent)
         self.note("turn_ended", {"agent": "draft", "turn": 0, "session_id": child, "status": result.status,
                                  "spent": result.spent.model_dump()})  # fmt: skip

@@ -1,6 +1,7 @@
 """RelayWorkflow: a team passes a baton until the key results are measured to be met."""
 
 import asyncio
+from functools import partial
 
 from temporalio import workflow
 
@@ -110,11 +111,12 @@ class RelayWorkflow:
         child = session.session_id
         self.sessions = (*self.sessions, child)[-SESSIONS:]
         ids = self.order.ids.model_copy(update={"session_id": child})
-        await self._report(
-            "turn_started", {"agent": member.name, "turn": self.turn, "session_id": child, "agent_id": child}
-        )
+        body: dict[str, object] = {
+            "agent": member.name, "turn": self.turn, "session_id": child, "agent_id": child
+        }  # fmt: skip
         order = self._agent_order(member, session, ids)
-        return await run_agent(order, f"{member.name} · turn {self.turn}"), session
+        started = partial(self._report, "turn_started", body)
+        return await run_agent(order, f"{member.name} · turn {self.turn}", started), session
 
     def _agent_order(self, member: Member, session: EventRange, ids: Ids) -> AgentInput:
         order = self.order

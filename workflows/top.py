@@ -215,6 +215,8 @@ class TopWorkflow:
         if event.kind == "turn_started":
             self.agent = str(event.body.get("agent_id", ""))
             await self._pass_on()
+            if self.paused:  # it began while the pause was on its way
+                await self._hold(True)
         if event.kind == "turn_ended":
             self.agent = ""
             if before < WARN_AT <= self.view.spent.share(self.view.budget):

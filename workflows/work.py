@@ -44,6 +44,7 @@ class WorkingWorkflow(TopWorkflow):
     async def carry_out(self) -> RunResult:
         """Runs the work; whatever ends it, its commit is saved and its outcome recorded."""
         try:
+            await self.flush()  # from now on everybody can see the run, and talk to it
             self.workspace = await self._prepare()
             self.note("prepared", {"base": self.workspace.base})
             return await self._end(await self.work())
@@ -88,6 +89,7 @@ class WorkingWorkflow(TopWorkflow):
         order = self.order
         await workflow.wait_condition(lambda: not self.paused)
         self.relay = f"{order.run}-relay"
+        told, self.told = tuple(words.text for words in self.told), []
         relay: RelayResult = await workflow.execute_child_workflow(
             RELAY,
             RelayInput(
@@ -104,6 +106,7 @@ class WorkingWorkflow(TopWorkflow):
                 rules=self.rules,
                 budget=order.budget,
                 spent=self.view.spent,
+                told=told,
                 max_turns=order.max_turns,
                 once=order.kind == "run",
                 history_limit=order.history_limit,

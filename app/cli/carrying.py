@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,10 @@ from app.errors import UserError
 if TYPE_CHECKING:
     from app.domain.run import Request, RunInput, RunView
     from app.settings import Settings
+
+
+_SEEN = 10.0
+"""Seconds for a worker to write the first line of a run."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,19 @@ async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
     async with connected(settings) as client:
         await door.start(client, order)
         if way.detach:
+            await seen(settings, order.run)
             return _detached(order.run, way)
         return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
+
+
+async def seen(settings: "Settings", run: str) -> None:
+    """Waits until other commands can see a run that was just started; not for ever, if no worker is there."""
+    from app.stream.journal import load_view
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SEEN):
+            while await asyncio.to_thread(load_view, settings.data_dir, run) is None:
+                await asyncio.sleep(0.05)  # nothing tells when a worker writes a file
 
 
 def _detached(run: str, way: Way) -> int:

@@ -4,6 +4,7 @@ The command is only a watcher. Ctrl-C detaches; with `CI` set, SIGINT and SIGTER
 """
 
 import asyncio
+import getpass
 import os
 import signal
 from collections.abc import Callable
@@ -138,7 +139,10 @@ def _open(settings: Settings, run: str, request: Request) -> bool:
 
 def who() -> str:
     """The person at this terminal, as decisions name them."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid())
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 class _Signals:

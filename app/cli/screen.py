@@ -59,7 +59,10 @@ class Screen:
             self.view = update.view
         if update.event is not None and update.view is not None:
             self._event(update.event, update.view)
-        if update.delta is not None:
+        if (trouble := update.trouble) is not None:
+            reason = escaped(one_line(trouble.reason, 300))
+            self.out.print(f"  [yellow]trying {trouble.step} again[/yellow] (attempt {trouble.attempt}): {reason}")
+        if update.delta is not None and self.view is not None:
             self._delta(update.delta)
 
     def _event(self, event: RunEvent, view: RunView) -> None:
@@ -144,8 +147,15 @@ class Screen:
             time.strftime("%M:%S", time.gmtime(time.monotonic() - self.began)),
             "Ctrl-C detaches",
         ]
-        words = [Text(line[: self.out.width - 4], style="dim") for line in self.words.strip().splitlines()[-3:]]
-        return Group(*(Text("  ") + line for line in words), Spinner("dots", Text(" · ".join(parts), style="dim")))
+        words = [Text(f"  {line}", style="dim", no_wrap=True) for line in self.words.strip().splitlines()[-3:]]
+        state = Text(" · ".join(parts), style="dim", no_wrap=True)
+        state.truncate(self.out.width - 4, overflow="ellipsis")
+        for line in words:
+            line.truncate(self.out.width - 2, overflow="ellipsis")
+        bars = (
+            [Text.from_markup(f"  {kr.id} {bar(kr)}") for kr in view.okr.key_results] if view.turn and view.okr else []
+        )
+        return Group(*words, *bars, Spinner("dots", state))
 
 
 def show_outcome(view: RunView, link: str = "") -> None:

@@ -35,7 +35,10 @@ def apply(view: RunView | None, event: RunEvent, at: str) -> RunView:
         return _started(event.body, at)
     if view is None:
         raise ValueError(f"a journal begins with `started`, not with `{event.kind}`")
-    return view.model_copy(update=_changes(view, event) | {"updated_at": at})
+    changes = _changes(view, event)
+    if view.status == "paused" and event.kind not in ("resumed", "outcome"):
+        changes.pop("status", None)  # a pause lasts until somebody ends it
+    return view.model_copy(update=changes | {"updated_at": at})
 
 
 def _started(body: dict[str, Any], at: str) -> RunView:

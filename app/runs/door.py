@@ -1,10 +1,17 @@
 """Starting runs and talking to them, through Temporal. Every failure is one sentence."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -84,13 +91,36 @@ async def ask_view(client: Client, run: str) -> RunView:
         return await _handle(client, run).query(VIEW, result_type=RunView)
 
 
-async def closed(client: Client, run: str) -> str:
-    """How Temporal says the workflow ended (`failed`, `terminated`, ...); empty while it runs."""
+@dataclass(frozen=True)
+class Trouble:
+    """A step that failed and is being tried again. `attempt`: the one under way or next."""
+
+    step: str
+    attempt: int
+    reason: str
+
+
+async def look(client: Client, run: str) -> tuple[str, list[Trouble]]:
+    """How Temporal says the run ended (`failed`, `terminated`, ...; empty: it runs), and what it struggles with."""
     with _told(run):
-        status = (await _handle(client, run).describe()).status
-    if status in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
-        return ""
-    return status.name.lower()
+        description = await _handle(client, run).describe()
+    status = description.status
+    if status not in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
+        return status.name.lower(), []
+    return "", await _troubles(client, description)
+
+
+async def _troubles(client: Client, description: WorkflowExecutionDescription, depth: int = 0) -> list[Trouble]:
+    raw = description.raw_description
+    found = [
+        Trouble(pending.activity_type.name, pending.attempt, pending.last_failure.message)
+        for pending in raw.pending_activities
+        if pending.attempt > 1 and pending.last_failure.message
+    ]
+    for child in raw.pending_children if depth < 2 else ():
+        with suppress(RPCError):  # it just ended
+            found += await _troubles(client, await _handle(client, child.workflow_id).describe(), depth + 1)
+    return found
 
 
 def _handle(client: Client, run: str) -> WorkflowHandle[Any, Any]:

@@ -12,7 +12,7 @@ from app.domain.event import Delta, RunEvent
 from app.domain.fold import apply
 from app.domain.run import RunView
 from app.errors import UserError
-from app.runs.door import closed
+from app.runs.door import Trouble, look
 from app.settings import Settings
 from app.stream.journal import events
 
@@ -24,11 +24,12 @@ _ASK = 20
 
 @dataclass(frozen=True)
 class Update:
-    """One thing that happened: an event with the view after it, or a delta."""
+    """One thing that happened: an event with the view after it, a delta, or a step that is tried again."""
 
     view: RunView | None
     event: RunEvent | None = None
     delta: Delta | None = None
+    trouble: Trouble | None = None
 
 
 async def watch(settings: Settings, client: Client | None, run: str) -> AsyncGenerator[Update]:
@@ -68,6 +69,7 @@ async def _into(
 async def _journal(settings: Settings, client: Client | None, run: str) -> AsyncGenerator[Update]:
     view: RunView | None = None
     position, looks = 0, 0
+    told: set[Trouble] = set()
     while True:
         records, position = await asyncio.to_thread(events, settings.data_dir, run, position)
         for record in records:
@@ -78,14 +80,19 @@ async def _journal(settings: Settings, client: Client | None, run: str) -> Async
                 return
         looks += 1
         if client is not None and looks % _ASK == 0 and not records:
-            await _check_alive(settings, client, run, position)
+            for trouble in await _asked(settings, client, run, position):
+                if trouble not in told:
+                    told.add(trouble)
+                    yield Update(None, trouble=trouble)
         await asyncio.sleep(_POLL)
 
 
-async def _check_alive(settings: Settings, client: Client, run: str, position: int) -> None:
-    how = await closed(client, run)
+async def _asked(settings: Settings, client: Client, run: str, position: int) -> list[Trouble]:
+    """What Temporal says the run struggles with. Raises `UserError` when it ended without an outcome."""
+    how, troubles = await look(client, run)
     if how and not (await asyncio.to_thread(events, settings.data_dir, run, position))[0]:
         raise UserError(f"run `{run}` ended as `{how}` in Temporal, without an outcome; `ctl doctor` tells more", 1)
+    return troubles
 
 
 async def _deltas(settings: Settings, run: str) -> AsyncGenerator[Update]:

@@ -37,6 +37,7 @@ def mounts(data: Path, ws: Workspace, settings: Settings, worktree: Path | None 
         git_dir=private / "worktrees" / folder.name,
         common_dir=private,
         objects=object_folders(locate(Path(ws.root)).objects),
+        hidden=(data, settings.config_dir),
         readonly=tuple(
             ((Path(ws.root) / name).resolve(), f"{ws.root}/{name}") for name in names if _is_folder(folder / name)
         ),

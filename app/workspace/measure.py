@@ -17,7 +17,7 @@ from app.workspace.protect import protected_changes
 from app.workspace.values import middle, value_of
 from app.workspace.worktrees import checkout, forget_worktree, tree_with
 
-_SHOWN = 2000
+_SHOWN = 800
 """Characters of output that a reading keeps."""
 
 

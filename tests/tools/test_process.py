@@ -193,3 +193,11 @@ def living(mark: str) -> list[str]:
         if mark.encode() in words and b"sleep" in words[0]:
             found.append(folder.name)
     return found
+
+
+@needs_sandbox
+async def test_the_data_folder_is_empty_inside(mounts: Mounts) -> None:
+    """Other runs' worktrees, conversations and the worker's socket are nobody's business."""
+    (mounts.worktree.parent / "another-run").mkdir()
+    done = await run(mounts, f"ls -A {mounts.hidden[0]} | wc -l")
+    assert done.output.strip() == "0"

@@ -103,7 +103,7 @@ def _raised(view: "RunView", new: "Budget") -> "Budget":
 
 
 def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach: bool, json: bool) -> int:
-    from app.cli.carrying import follow_to_end
+    from app.cli.carrying import follow_to_end, seen
     from app.cli.session import connected, start
     from app.runs import door, order
     from app.stack.demo import ensure_demo
@@ -120,6 +120,7 @@ def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach
             await door.start(client, again)
             note(f"{again.run} goes on where {view.run} stopped")
             if detach:
+                await seen(settings, again.run)
                 return 0
             return await follow_to_end(settings, client, again.run, "json" if json else "text")
 
