@@ -49,7 +49,8 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
     spaces, tool = WorkspaceActivities(host), ToolActivities(host)
     shared = {
         "interceptors": interceptors,
-        "identity": f"{os.getpid()}@{host.data_id}+{build_id()}",
+        "identity": f"{os.getpid()}+{build_id()[:8]}",  # it stands in every event: keep it short
+        "build_id": build_id()[:8],
         "graceful_shutdown_timeout": DRAIN,
         "max_heartbeat_throttle_interval": BEAT,
         "default_heartbeat_throttle_interval": BEAT,

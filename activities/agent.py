@@ -12,21 +12,38 @@ import asyncio
 import time
 from datetime import timedelta
 from functools import reduce
+from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.conversation import answer_record, messages_of, question, results_of_calls, spent_of, turn_of
+from activities.conversation import (
+    answer_record,
+    brief_of,
+    messages_of,
+    question,
+    results_of_calls,
+    spent_of,
+    turn_of,
+)
 from activities.deltas import Voice
 from activities.host import Host, guarded, reached
 from app import prompts
 from app.domain.budget import Spent
-from app.domain.contracts import CLOSE, FORK, TURN, USAGE, CloseInput, ForkInput, SessionUse, Turn, TurnInput
+from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord
 from app.domain.tool import Workspace
 from app.llm import ChatRequest, ModelError, answer
 from app.stream import Stream, digest, fork
 from app.tools.registry import REGISTRY, specs
+
+
+class Question(NamedTuple):
+    """What a turn asks: who asks, the records it adds, and the whole conversation as messages."""
+
+    brief: Brief
+    new: list[NewRecord]
+    messages: list[dict[str, object]]
 
 
 class AgentActivities:
@@ -38,46 +55,57 @@ class AgentActivities:
     @activity.defn(name=TURN)
     async def turn(self, order: TurnInput) -> Turn:
         """Finds the recorded answer of this step, or asks the model and records it."""
-        self.host.own(order.workspace.data_id)
+        self.host.own(order.data_id)
         return await guarded(self._turn(order))
 
     async def _turn(self, order: TurnInput) -> Turn:
-        stream = Stream(self.host.data, order.session.session_id)
-        asked = digest(order.session, order.model, order.tools, order.told, order.results, order.task)
-        found = await asyncio.to_thread(stream.find, start=order.session.end, step_id=order.step_id, digest=asked)
-        if found is not None:
-            return turn_of(self.host.data, order, found, stream.read(found)[-1], replayed=True)
-        history = await asyncio.to_thread(stream.history, order.session.end)
-        new = question(self.host.data, order, history)
-        record = await self._ask(order, [*messages_of(history), *messages_of(new)])
+        asked = digest(order.session, order.brief, order.task, order.told, order.results)
+        found = await asyncio.to_thread(self._begin, order, asked)
+        if isinstance(found, Turn):
+            return found
+        answered = await self._ask(order, found)
         reached("done")
-        batch = await asyncio.to_thread(
-            stream.append,
+        return await asyncio.to_thread(self._end, order, asked, found, answered)
+
+    def _begin(self, order: TurnInput, asked: str) -> Turn | Question:
+        """The turn, if its answer is recorded; else what is to be asked."""
+        stream = Stream(self.host.data, order.session.session_id)
+        batch = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
+        history = stream.history(order.session.end)
+        brief = order.brief or brief_of(history)
+        if batch is not None:
+            return turn_of(self.host.data, order, brief, batch, stream.read(batch)[-1].body, replayed=True)
+        new = question(self.host.data, order, history)
+        return Question(brief, new, [*messages_of(history), *messages_of(new)])
+
+    def _end(self, order: TurnInput, asked: str, found: Question, answered: NewRecord) -> Turn:
+        batch = Stream(self.host.data, order.session.session_id).append(
             expected=order.session.end,
             step_id=order.step_id,
             digest=asked,
-            records=[*new, record],
-            ids=order.ids,
+            records=[*found.new, answered],
+            ids=found.brief.ids,
         )
-        return turn_of(self.host.data, order, batch, stream.read(batch)[-1], replayed=False)
+        return turn_of(self.host.data, order, found.brief, batch, answered.body, replayed=False)
 
-    async def _ask(self, order: TurnInput, messages: list[dict[str, object]]) -> NewRecord:
-        names = [name for name in order.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
+    async def _ask(self, order: TurnInput, found: Question) -> NewRecord:
+        brief = found.brief
+        names = [name for name in brief.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
         request = ChatRequest(
-            model=order.model,
-            system=prompts.render(order.persona, where=_where(order.workspace)),
-            messages=messages,
+            model=brief.model,
+            system=prompts.render(brief.persona, where=_where(brief.workspace)),
+            messages=found.messages,
             tools=specs(names),
             must_call=order.must_answer,
         )
-        voice = Voice.of(order.run, order.agent, order.session.session_id, order.turn)
-        voice.say("model_started", order.model.id)
+        voice = Voice.of(brief.run, brief.agent, order.session.session_id, order.turn)
+        voice.say("model_started", brief.model.id)
         started = time.monotonic()
         try:
             given = await answer(request, on_delta=voice.say)
         except ModelError as error:
             raise _failure(error) from error
-        return answer_record(given, order.model.id, time.monotonic() - started)
+        return answer_record(given, brief.model.id, time.monotonic() - started)
 
     @activity.defn(name=CLOSE)
     async def close(self, order: CloseInput) -> EventRange:
@@ -90,7 +118,7 @@ class AgentActivities:
         found = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
         if found is None:
             history = stream.history(order.session.end)
-            results = results_of_calls(self.host.data, stream.session_id, history, order.results, order.missing)
+            results = results_of_calls(self.host.data, order, history, order.missing)
             found = stream.append(
                 expected=order.session.end,
                 step_id=order.step_id,
@@ -109,7 +137,9 @@ class AgentActivities:
         stream = Stream(self.host.data, session.session_id)
         whole = session.model_copy(update={"end": session.end or stream.end()})
         answers = (record for record in stream.read(whole) if record.kind == "assistant")
-        return SessionUse(session=whole, spent=reduce(lambda sum_, record: sum_ + spent_of(record), answers, Spent()))
+        return SessionUse(
+            session=whole, spent=reduce(lambda sum_, record: sum_ + spent_of(record.body), answers, Spent())
+        )
 
     @activity.defn(name=FORK)
     async def fork(self, order: ForkInput) -> EventRange:

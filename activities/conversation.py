@@ -1,6 +1,7 @@
 """Between the records of a stream, the messages of a model, and the turn that a workflow sees.
 
 Bodies of records:
+system      Brief
 user        {text, origin: task | person}
 assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
 tool_result {call_id, name, status, text, step_id}
@@ -12,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.budget import Spent
-from app.domain.contracts import Turn, TurnInput
+from app.domain.contracts import Brief, CloseInput, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord, Record, Usage
 from app.domain.tool import ToolCall, ToolResult
 from app.llm import Answer, tool_result_message, user_message
-from app.stream import read_result
+from app.stream import Damaged, read_result
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import probe
 from app.workspace import worktree_path
 
 TEXT_CAP = 4000
+BEGINNING = 200
+"""Characters of the text of an answer that goes on: the workflow only needs it if no other comes."""
 CALL_LIMIT = 32
 """Calls of one answer that are run; the others get an error result, for every call needs one."""
 TOO_MANY = f"error: only the first {CALL_LIMIT} calls of one answer are run"
@@ -29,22 +32,32 @@ CUT_OFF = "this call was cut off before it gave a result; it may have had effect
 
 
 def question(data: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
-    """What this turn tells the model: the task, pending results in call order, words of a person."""
-    records = [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
-    records += results_of_calls(data, order.session.session_id, history, order.results)
+    """What this turn tells the model: who it is and the task, pending results in call order, a person's words."""
+    records = [NewRecord(kind="system", body=order.brief.model_dump(mode="json"))] if order.brief else []
+    records += [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
+    records += results_of_calls(data, order, history)
     records += [NewRecord(kind="user", body={"text": text, "origin": "person"}) for text in order.told]
     return records
 
 
+def brief_of(history: Iterable[Record]) -> Brief:
+    """Who the agent of this conversation is: its last `system` record. Raises `Damaged` without one."""
+    for record in reversed(list(history)):
+        if record.kind == "system":
+            return Brief.model_validate(record.body)
+    raise Damaged("this conversation does not say whose it is: its `system` record is missing")
+
+
 def results_of_calls(
-    data: Path, session_id: str, history: Sequence[Record], results: Iterable[ToolResult], missing: Iterable[str] = ()
+    data: Path, order: TurnInput | CloseInput, history: Sequence[Record], missing: Iterable[str] = ()
 ) -> list[NewRecord]:
     """A `tool_result` for every call of the last answer: its own, or a synthetic one."""
     last = history[-1] if history else None
     if last is None or last.kind != "assistant":
         return []
-    texts = [_text_of(data, session_id, result) for result in results]
-    texts += [_late(data, session_id, step_id) for step_id in missing]
+    session, step = order.session.session_id, order.step_id.rpartition(":")[0]
+    texts = [_text_of(data, session, f"{step}:{result.id}", result) for result in order.results]
+    texts += [_late(data, session, f"{step}:{name}") for name in missing]
     records: list[NewRecord] = []
     for index, call in enumerate(last.body["calls"]):
         step_id, status, text = texts[index] if index < len(texts) else ("", "error", TOO_MANY)
@@ -53,9 +66,9 @@ def results_of_calls(
     return records
 
 
-def _text_of(data: Path, session_id: str, result: ToolResult) -> tuple[str, str, str]:
-    stored = read_result(data, session_id, result.step_id)
-    return result.step_id, result.status, stored.text if stored is not None else result.preview
+def _text_of(data: Path, session_id: str, step_id: str, result: ToolResult) -> tuple[str, str, str]:
+    stored = read_result(data, session_id, step_id)
+    return step_id, result.status, stored.text if stored is not None else result.preview
 
 
 def _late(data: Path, session_id: str, step_id: str) -> tuple[str, str, str]:
@@ -99,41 +112,37 @@ def answer_record(answer: Answer, model: str, seconds: float) -> NewRecord:
     )
 
 
-def turn_of(data: Path, order: TurnInput, batch: EventRange, answer: Record, *, replayed: bool) -> Turn:
-    """The turn that `answer` records, with the policy's verdict on each of its calls."""
+def turn_of(
+    data: Path, order: TurnInput, brief: Brief, batch: EventRange, answer: dict[str, Any], *, replayed: bool
+) -> Turn:
+    """The turn whose recorded answer has this body, with the policy's verdict on each of its calls."""
     sandbox = probe()
-    worktree = worktree_path(data, order.workspace)
+    worktree = worktree_path(data, brief.workspace)
     calls: tuple[ToolCall, ...] = tuple(
         judge(
             call["name"],
             call["arguments"],
             index=index,
-            offered=order.tools,
-            workspace=order.workspace,
+            offered=brief.tools,
+            workspace=brief.workspace,
             worktree=worktree,
-            mode=order.mode,
+            mode=brief.mode,
             rules=order.rules,
             sandbox=sandbox,
         )
-        for index, call in enumerate(answer.body["calls"][:CALL_LIMIT])
+        for index, call in enumerate(answer["calls"][:CALL_LIMIT])
     )
-    return Turn(
-        session=order.session.model_copy(update={"end": batch.end}),
-        batch=batch,
-        calls=calls,
-        text=answer.body["text"][:TEXT_CAP],
-        spent=spent_of(answer),
-        replayed=replayed,
-    )
+    cap = TEXT_CAP if all(call.runs_as == "answer" for call in calls) else BEGINNING
+    return Turn(batch=batch, calls=calls, text=answer["text"][:cap], spent=spent_of(answer), replayed=replayed)
 
 
-def spent_of(answer: Record) -> Spent:
-    """What one recorded answer used."""
-    usd = answer.body.get("usd")
+def spent_of(answer: dict[str, Any]) -> Spent:
+    """What the recorded answer with this body used."""
+    usd = answer.get("usd")
     return Spent(
-        usage=Usage.model_validate(answer.body["usage"]),
+        usage=Usage.model_validate(answer["usage"]),
         usd=usd or 0.0,
         unpriced=1 if usd is None else 0,
-        seconds=float(answer.body.get("seconds", 0.0)),
+        seconds=float(answer.get("seconds", 0.0)),
         calls=1,
     )

@@ -56,8 +56,8 @@ async def beating() -> AsyncGenerator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(BEAT)  # the start itself counts as a beat
             activity.heartbeat()
-            await asyncio.sleep(BEAT)
 
     task = asyncio.create_task(beat())
     try:

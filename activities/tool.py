@@ -8,14 +8,17 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 
 from temporalio import activity
 from temporalio.common import RawValue
 
+from activities.conversation import brief_of
 from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
+from app.domain.contracts import Brief
 from app.domain.tool import ToolInput, ToolResult
 from app.stream import StoredResult, Stream, read_result, write_result
 from app.tools.execute import execute, preview
@@ -32,7 +35,6 @@ class ToolActivities:
     async def tool(self, args: Sequence[RawValue]) -> ToolResult:
         """Finds the recorded result of this step, or runs the tool and records it."""
         order: ToolInput = activity.payload_converter().from_payload(args[0].payload, ToolInput)
-        self.host.own(order.workspace.data_id)
         return await guarded(self._tool(activity.info().activity_type, order))
 
     async def _tool(self, name: str, order: ToolInput) -> ToolResult:
@@ -41,7 +43,7 @@ class ToolActivities:
         if stored is None:
             stored = await self._run(name, order)
         return ToolResult(
-            step_id=order.step_id,
+            id=order.step_id.rpartition(":")[2],
             status=stored.status,
             preview=stored.preview,
             size=len(stored.text.encode()),
@@ -51,10 +53,12 @@ class ToolActivities:
 
     async def _run(self, name: str, order: ToolInput) -> StoredResult:
         session = order.turn.session_id
-        records = Stream(self.host.data, session).read(order.turn)
+        records = await asyncio.to_thread(Stream(self.host.data, session).history, order.turn.end)
+        brief = brief_of(records)
+        self.host.own(brief.workspace.data_id)
         arguments: str = records[-1].body["calls"][order.index]["arguments"]
-        voice = Voice.of(order.workspace.run, session, session, 0, tool=name)
-        context = self._context(order, voice)
+        voice = Voice.of(brief.run, session, session, 0, tool=name)
+        context = self._context(order, brief, voice)
         started = time.monotonic()
         voice.say("tool_started", preview(name, arguments))
         try:
@@ -70,13 +74,14 @@ class ToolActivities:
         voice.say("tool_ended", f"{stored.status}: {stored.preview}")
         return stored
 
-    def _context(self, order: ToolInput, voice: Voice) -> ToolContext:
+    def _context(self, order: ToolInput, brief: Brief, voice: Voice) -> ToolContext:
+        data, space = self.host.data, brief.workspace
         return ToolContext(
-            data=self.host.data,
-            workspace=order.workspace,
-            worktree=workspace.worktree_path(self.host.data, order.workspace),
-            mounts=workspace.mounts(self.host.data, order.workspace, self.host.settings),
-            ids=order.ids,
+            data=data,
+            workspace=space,
+            worktree=workspace.worktree_path(data, space),
+            mounts=partial(workspace.mounts, data, space, self.host.settings),
+            ids=brief.ids,
             step_id=order.step_id,
             session_id=order.turn.session_id,
             attempt=activity.info().attempt,

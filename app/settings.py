@@ -35,12 +35,10 @@ def load(**flags: Any) -> Settings:
     Raises `UserError` (exit 2) naming the file and the field when something is unreadable.
     """
     config_dir = _folder("CODETETHER_CONFIG_DIR", "XDG_CONFIG_HOME", "~/.config")
-    values: dict[str, Any] = {
-        "config_dir": config_dir,
-        "data_dir": _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share"),
-    }
     file = config_dir / "config.toml"
-    values = _from_file(file) | values
+    values = _from_file(file) | {"config_dir": config_dir}
+    if "data_dir" not in values or os.environ.get("CODETETHER_DATA_DIR"):
+        values["data_dir"] = _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share")
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
         if text and name not in ("config_dir", "data_dir"):
@@ -70,5 +68,9 @@ def _from_file(file: Path) -> dict[str, Any]:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read `{file}`: {error}; correct it or move it away") from error
     workspace = table.pop("workspace", {})
+    if not isinstance(workspace, dict):
+        raise UserError(f"`workspace` in `{file}` is no table; write `[workspace]` on a line of its own")
     known = {name: table[name] for name in Settings.model_fields if name in table}
+    if isinstance(data := known.get("data_dir"), str):
+        known["data_dir"] = Path(data).expanduser().absolute()
     return known | {"link": workspace.get("link", ()), "copy_files": workspace.get("copy", ())}

@@ -81,7 +81,6 @@ def agent(at: Place, base_url: str, *, steps: int, transcript: int = 0) -> Agent
         persona="solo",
         task="Read the files.",
         session=span,
-        started=bool(transcript),
         tools=WRITING_TOOLS,
         model=ModelRef(provider="demo", name="bench", base_url=base_url),
         workspace=at.workspace,

@@ -17,6 +17,7 @@ from app.domain.contracts import (
     TURN,
     AgentInput,
     AgentResult,
+    Brief,
     CloseInput,
     Grant,
     ReserveRequest,
@@ -128,20 +129,14 @@ class AgentWorkflow:
             TURN,
             TurnInput(
                 step_id=step_id(name),
-                ids=order.ids,
+                data_id=order.workspace.data_id,
                 session=self.session,
-                persona=order.persona,
-                task="" if self.session.end and order.started else order.task,
+                turn=self.turn,
+                brief=None if order.started else self._brief(),
+                task="" if order.started else order.task,
                 told=told,
                 results=self.results,
-                tools=order.tools,
-                model=order.model,
-                workspace=order.workspace,
-                mode=order.mode,
                 rules=self.rules,
-                run=order.run,
-                agent=order.name,
-                turn=self.turn,
                 must_answer=self._owes_answer() and self.turn >= order.max_steps - 1,
             ),
             Turn,
@@ -151,10 +146,24 @@ class AgentWorkflow:
         )
         del self.told[: len(told)]
         self.order = order.model_copy(update={"started": True})
-        self.session, self.results, self.turn = turn.session, (), self.turn + 1
+        self.session = self.session.model_copy(update={"end": turn.batch.end})
+        self.results, self.turn = (), self.turn + 1
         self.spent += turn.spent
         self.text = turn.text or self.text
         return turn
+
+    def _brief(self) -> Brief:
+        order = self.order
+        return Brief(
+            run=order.run,
+            agent=order.name,
+            persona=order.persona,
+            tools=order.tools,
+            model=order.model,
+            workspace=order.workspace,
+            mode=order.mode,
+            ids=order.ids,
+        )
 
     def _owes_answer(self) -> bool:
         return any(name in ("propose_okr", "give_score") for name in self.order.tools)
@@ -170,7 +179,7 @@ class AgentWorkflow:
     async def _run_calls(self, turn: Turn) -> None:
         """Read-only calls that stand next to each other at once, all others one by one, in order."""
         names = [f"t{self.turn - 1}-s{call.index}-{call.activity}"[:120] for call in turn.calls]
-        self.missing = [step_id(name) for name in names]
+        self.missing = list(names)
         calls = list(zip(turn.calls, names, strict=True))
         while calls:
             count = 1
@@ -180,26 +189,23 @@ class AgentWorkflow:
             results = await asyncio.gather(*(self._one_call(turn, call, name) for call, name in group))
             for (call, _), result in zip(group, results, strict=True):
                 self._notice(call, result)
-            self.results = (*self.results, *results)
+            self.results = (*self.results, *(_pending(result) for result in results))
             self.missing = self.missing[count:]
 
     async def _one_call(self, turn: Turn, call: ToolCall, name: str) -> ToolResult:
-        identity = step_id(name)
         if call.runs_as == "none":
-            return ToolResult(step_id=identity, status="error", preview=call.preview)
+            return ToolResult(id=name, status="error", preview=call.preview)
         if call.verdict == "deny":
-            return ToolResult(step_id=identity, status="denied", preview=f"denied: {call.reason}"[:400])
+            return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         if call.verdict == "ask":
             answer = await self._ask(call, name)
             if not answer.allowed:
                 words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
-                return ToolResult(step_id=identity, status="denied", preview=words[:400])
+                return ToolResult(id=name, status="denied", preview=words[:400])
         order = ToolInput(
-            step_id=identity,
-            ids=self.order.ids,
+            step_id=step_id(name),
             turn=turn.batch,
             index=call.index,
-            workspace=self.order.workspace,
             allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
         )
@@ -301,6 +307,11 @@ class AgentWorkflow:
                 "last_text": self.text,
             }
         )
+
+
+def _pending(result: ToolResult) -> ToolResult:
+    """What the next turn must know of a result; one that a tool left is read from the results folder."""
+    return ToolResult(id=result.id, status=result.status, preview="" if result.fingerprint else result.preview)
 
 
 def _free(call: ToolCall) -> bool:

@@ -8,7 +8,7 @@ import getpass
 import os
 import signal
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,14 +112,33 @@ async def _follow(
             request = Request.model_validate(update.event.body)
             if not _open(settings, run, request):
                 continue
-            decision = await _asked(show, ask, view, request)
-            if decision is None:
+            if not await _settled(client, run, view, request, show, ask):
                 return Ended(view, WAITING)
-            with suppress(UserError):  # somebody else was faster: what they said is shown
-                await door.decide(client, run, decision)
     assert view is not None and view.result is not None
     project(settings.data_dir, run)  # whatever the person types next finds the run ended
     return Ended(view, EXIT_CODES[view.result.outcome])
+
+
+async def _settled(
+    client: "Client",
+    run: str,
+    view: RunView,
+    request: Request,
+    show: Show,
+    ask: Callable[[RunView, Request], Decision | None],
+) -> bool:
+    """Whether the request was answered, by whoever was first; a refused answer is said and asked for again."""
+    last: Decision | None = None
+    while (decision := await _asked(show, ask, view, request)) is not None and decision != last:
+        try:
+            await door.decide(client, run, decision)
+            return True
+        except door.Stale:
+            return True  # somebody else was faster: what they said is shown
+        except UserError as error:
+            note(f"error: {error}")
+            last = decision
+    return False
 
 
 async def _asked(

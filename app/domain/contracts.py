@@ -4,6 +4,8 @@ Workflows, activities and `app/runs` know each other only through this file. An 
 of ours contains a dot; a tool's activity type is the tool's own name, which never does.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from app.domain.base import Model
@@ -187,26 +189,35 @@ MEASURE = "measure.read"  # MeasureInput -> Reading            queue: host
 JUDGED = "measure.judged"  # JudgedInput -> Reading            queue: host
 
 
-class TurnInput(Model):
-    """One model turn: append the pending results and words, ask the model, append its answer."""
+class Brief(Model):
+    """What an agent is, told once: the `system` record at the beginning of its session holds it."""
 
-    step_id: str
-    ids: Ids
-    session: EventRange
+    run: str
+    agent: str
     persona: str
-    task: str = Field(default="", max_length=60_000)
-    """Only for the first turn of a session."""
-    told: tuple[str, ...] = ()
-    results: tuple[ToolResult, ...] = ()
-    """Pending tool results, in call order; their texts lie in the results folder."""
     tools: tuple[str, ...]
     model: ModelRef
     workspace: Workspace
     mode: Mode
-    rules: tuple[Rule, ...] = ()
-    run: str
-    agent: str
+    ids: Ids
+
+
+class TurnInput(Model):
+    """One model turn: append the pending results and words, ask the model, append its answer."""
+
+    compact: ClassVar[bool] = True
+
+    step_id: str
+    data_id: str
+    session: EventRange
     turn: int
+    brief: Brief | None = None
+    """Only for the first turn, like `task`; later ones find it in the stream."""
+    task: str = Field(default="", max_length=60_000)
+    told: tuple[str, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    """Pending tool results, in call order; their texts lie in the results folder."""
+    rules: tuple[Rule, ...] = ()
     must_answer: bool = False
     """The last step: only tools that end the agent are offered."""
 
@@ -214,12 +225,13 @@ class TurnInput(Model):
 class Turn(Model):
     """The recorded answer: where it stands and what it asks for."""
 
-    session: EventRange
-    """The whole session, answer included."""
+    compact: ClassVar[bool] = True
+
     batch: EventRange
-    """Just this turn's batch."""
+    """This turn's batch; the session ends where it does."""
     calls: tuple[ToolCall, ...] = ()
     text: str = Field(default="", max_length=4000)
+    """The whole text of a last answer; the beginning of one that goes on."""
     spent: Spent
     replayed: bool = False
     """The record was found, not made: a crash fell between record and acknowledgement."""
@@ -233,7 +245,7 @@ class CloseInput(Model):
     session: EventRange
     results: tuple[ToolResult, ...] = ()
     missing: tuple[str, ...] = ()
-    """Step ids of calls that have no result."""
+    """Activity ids of calls that have no result."""
     reason: str = Field(max_length=400)
 
 

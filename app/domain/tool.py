@@ -1,11 +1,11 @@
 """A tool call as workflows see it: references and verdicts, never content."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from app.domain.base import Model
-from app.domain.session import EventRange, Ids
+from app.domain.session import EventRange
 
 Effect = Literal["read", "write", "run", "wait", "answer"]
 """read: no change; write: edits the worktree; run: starts a process; wait: a person answers;
@@ -19,6 +19,8 @@ Mode = Literal["ask", "full"]
 class ToolCall(Model):
     """One call of a recorded answer. Its arguments stand in the record, at `index` of its calls."""
 
+    compact: ClassVar[bool] = True
+
     index: int
     activity: str = Field(max_length=64)
     runs_as: RunsAs = "activity"
@@ -26,7 +28,7 @@ class ToolCall(Model):
     verdict: Verdict = "allow"
     reason: str = Field(default="", max_length=400)
     rule: str = Field(default="", max_length=400)
-    """The rule that `always` would write, in the words of `Rule`: `bash: pytest -q`."""
+    """For a call that is asked: the rule that `always` would write, in the words of `Rule`: `bash: pytest -q`."""
     preview: str = Field(default="", max_length=400)
     fingerprint: str = Field(default="", max_length=16)
     """Of tool and arguments: equal for the same call, so that no progress is noticed."""
@@ -35,7 +37,10 @@ class ToolCall(Model):
 class ToolResult(Model):
     """What a tool left. The whole text lies in the results folder; `size` is its length in bytes."""
 
-    step_id: str
+    compact: ClassVar[bool] = True
+
+    id: str
+    """The activity id of the call: its step id, without the workflow's part."""
     status: Literal["ok", "error", "denied", "cut_off"]
     preview: str = Field(default="", max_length=400)
     size: int = 0
@@ -64,13 +69,16 @@ class Workspace(Model):
 
 
 class ToolInput(Model):
-    """Input of every tool activity. `turn` is the range of the batch that holds the call."""
+    """Input of every tool activity. `turn` is the range of the batch that holds the call.
+
+    What else it needs (worktree, ids, mode) stands in the session's `system` record.
+    """
+
+    compact: ClassVar[bool] = True
 
     step_id: str
-    ids: Ids
     turn: EventRange
     index: int
-    workspace: Workspace
     allowed: bool = False
     """A person, or the policy, allowed exactly this call."""
     sandboxed: bool = True

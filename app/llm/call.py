@@ -1,6 +1,7 @@
 """One streamed call of a model: deltas while it speaks, then the whole answer or one `ModelError`."""
 
 import asyncio
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
 async def _loaded() -> None:
     """Loads the SDKs, which takes a second, in a thread: the event loop sends heartbeats meanwhile."""
     for name in ("app.llm.access", "app.llm.client", "app.llm.errors", "app.llm.messages", "pydantic_ai.direct"):
-        await asyncio.to_thread(import_module, name)
+        if name not in sys.modules:
+            await asyncio.to_thread(import_module, name)
 
 
 async def _response(

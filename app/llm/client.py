@@ -64,8 +64,10 @@ def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
         return AnthropicModel(model.name, provider=AnthropicProvider(anthropic_client=own))
     from openai import AsyncOpenAI
 
+    from app.llm.plain import with_plain_completions
+
     client = AsyncOpenAI(api_key=key, base_url=access.base_url, http_client=http, max_retries=0, timeout=http.timeout)
-    return _openai_like(model, access, client)
+    return _openai_like(model, access, with_plain_completions(client))
 
 
 def _openai_like(model: ModelRef, access: Access, client: Any) -> Model:
@@ -101,6 +103,8 @@ def _openai_like(model: ModelRef, access: Access, client: Any) -> Model:
             from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
             provider = OpenAICompatibleProvider(model.provider, openai_client=client)
+            # Our tools' schemas are plain JSON Schema as they are; rewriting all of them took 2 ms a turn.
+            plain["json_schema_transformer"] = None
             return OpenAIChatModel(model.name, provider=provider, profile=plain)
 
 

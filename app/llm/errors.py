@@ -63,7 +63,7 @@ _SENTENCES: dict[ErrorKind, str] = {
     "bad_request": "model `{model}` did not accept the request",
     "context": "the conversation is too long for model `{model}`",
     "server": "the server of model `{model}` failed",
-    "connection": "the connection to model `{model}` failed",
+    "connection": "the connection to model `{model}` at `{url}` failed",
     "timeout": "model `{model}` did not answer in time",
     "refused": "model `{model}` refused to answer",
     "protocol": "the answer of model `{model}` was not readable",

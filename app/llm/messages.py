@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
+    ModelRequest,
     ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
@@ -16,6 +17,8 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
 )
 
 from app.domain.run import ModelRef
@@ -33,21 +36,49 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
     messages = merged(request.messages)
     if not messages or messages[-1].get("kind") != "request":
         raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
-    messages[-1] = {**messages[-1], "instructions": request.system or None}
-    if provider_of(request.model).kind == "openai":
-        messages = [_plain(message) for message in messages]
+    marked = provider_of(request.model).kind != "openai"
     try:
-        return ModelMessagesTypeAdapter.validate_python(messages)
-    except ValueError as error:
+        history: list[ModelMessage] = [
+            ModelRequest(parts=[_part(part, marked=marked) for part in message["parts"]])
+            if message["kind"] == "request"
+            else _response(message)
+            for message in messages
+        ]
+    except (ValueError, KeyError, TypeError) as error:
         detail = str(error).splitlines()[0]
         raise ModelError("bad_request", f"a recorded message is not readable: {detail}") from None
+    history[-1] = replace(history[-1], instructions=request.system or None)
+    return history
 
 
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """The message with every result as it stands: OpenAI's wire has no mark for failed ones, and wrapping
-    their text in JSON, as pydantic-ai would, only makes it harder to read."""
-    parts = [{name: value for name, value in part.items() if name != "outcome"} for part in message["parts"]]
-    return {**message, "parts": parts}
+def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:
+    """A part as `user_message` and `tool_result_message` make it.
+
+    `marked`: whether a failed result says so. OpenAI's wire has no mark for it, and wrapping its text
+    in JSON, as pydantic-ai would, only makes it harder to read.
+    """
+    if part["part_kind"] == "user-prompt":
+        return UserPromptPart(content=part["content"])
+    if part["part_kind"] != "tool-return":
+        raise ValueError(f"`{part['part_kind']}` is no part of a request")
+    outcome = part["outcome"] if marked else "success"
+    return ToolReturnPart(part["tool_name"], part["content"], part["tool_call_id"], outcome=outcome)
+
+
+_RESPONSES_LIMIT = 4096
+_responses: dict[int, tuple[dict[str, Any], ModelMessage]] = {}
+"""Answers read before, by the identity of the record's body, which is held: records are cached and shared."""
+
+
+def _response(message: dict[str, Any]) -> ModelMessage:
+    known = _responses.get(id(message))
+    if known is not None:
+        return known[1]
+    (response,) = ModelMessagesTypeAdapter.validate_python([message])
+    if len(_responses) >= _RESPONSES_LIMIT:
+        _responses.clear()
+    _responses[id(message)] = (message, response)
+    return response
 
 
 def delta_of(event: ModelResponseStreamEvent | Any) -> tuple[str, str] | None:

@@ -28,6 +28,10 @@ from app.domain.run import Decision, RunInput, RunView
 from app.errors import UserError
 
 
+class Stale(UserError):
+    """The request was decided before, or never existed."""
+
+
 async def start(client: Client, order: RunInput) -> None:
     """Starts the run's workflow, once. Raises `UserError` when its id is taken or Temporal refuses."""
     ids = {"OkrId": order.ids.okr_id, "OkrRunId": order.ids.okr_run_id, "RunKind": order.kind}
@@ -58,7 +62,8 @@ async def decide(client: Client, run: str, decision: Decision) -> RunView:
             return await _handle(client, run).execute_update(DECIDE, decision, result_type=RunView)
         except WorkflowUpdateFailedError as error:
             cause = error.cause
-            raise UserError(cause.message if isinstance(cause, ApplicationError) else str(cause), 1) from None
+            kind = Stale if isinstance(cause, ApplicationError) and cause.type == "Stale" else UserError
+            raise kind(cause.message if isinstance(cause, ApplicationError) else str(cause), 1) from None
 
 
 async def tell(client: Client, run: str, words: Tell) -> None:

@@ -18,14 +18,19 @@ def intent(text: str, command: str = "go") -> str:
         raise UserError(f'the intent is empty; say what is to be better: `ctl {command} "make the import 2x faster"`')
     if len(words) > LIMIT:
         raise UserError(
-            f"the intent has {len(words)} characters, {LIMIT} are the most; write one outcome in a sentence or two and "
-            "name a file of the repository for the details"
+            f"`ctl {command}` takes {LIMIT} characters at most, not {len(words)}; write one outcome in a sentence or two "
+            "and name a file of the repository for the details"
         )
     if found := _PASTED.search(words):
         raise UserError(
             f"the intent holds a `{found[1]}:` block, which is output of an earlier run; write the outcome that you "
             'want now in your own words, such as "all stories of the import are done"'
         )
-    if any(ord(sign) < 32 and sign not in "\n\t\r" for sign in words):
-        raise UserError("the intent holds control characters; write it as plain text")
+    if strange := next((sign for sign in words if _unwritable(sign)), ""):
+        raise UserError(f"the intent holds the control character `{ascii(strange)[1:-1]}`; write it as plain text")
     return words
+
+
+def _unwritable(sign: str) -> bool:
+    """A control character, or a byte of an argument that was no UTF-8."""
+    return (ord(sign) < 32 and sign not in "\n\t\r") or "\ud800" <= sign <= "\udfff"

@@ -20,6 +20,9 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from app.domain.base import Model
+
+_JSON = {"encoding": b"json/plain"}
 PAYLOAD_LIMIT = 64 * 1024
 """Bytes. Workflows carry references; whatever is larger is a defect and would retry for ever."""
 
@@ -29,7 +32,10 @@ class CappedConverter(PydanticJSONPlainPayloadConverter):
 
     def to_payload(self, value: Any) -> Payload | None:
         """The payload of `value`. Raises a non-retryable `PayloadTooLarge`."""
-        payload = super().to_payload(value)
+        if isinstance(value, Model) and value.compact:
+            payload = Payload(metadata=_JSON, data=value.model_dump_json(exclude_defaults=True).encode())
+        else:
+            payload = super().to_payload(value)
         if payload is not None and len(payload.data) > PAYLOAD_LIMIT:
             raise ApplicationError(
                 f"`{type(value).__name__}{_largest_field(value)}` makes a payload of {len(payload.data)} bytes, "

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.errors import UserError
 from app.pids import start_time
 from app.settings import Settings
-from app.stack.identity import build_id, data_id
+from app.stack.identity import build_id, data_id, vault_id
 from app.stack.logs import opened_log, tail
 from app.stack.state import Service, is_ready, living, load, save, stop, worker_gone
 from app.stream.files import locked, told_plainly
@@ -56,6 +56,12 @@ def down(settings: Settings, say: Say) -> list[str]:
     return stopped
 
 
+def keys_elsewhere(settings: Settings) -> bool:
+    """Whether keys are looked up by a worker that this environment's Vault says nothing about."""
+    worker = living(settings.data_dir, "worker")
+    return _external(settings) or (not vault_id() and worker is not None and bool(worker.vault))
+
+
 def stack_lock(data: Path) -> AbstractContextManager[None]:
     """Held while anything of the stack is started or stopped."""
     folder = data / "logs"
@@ -75,7 +81,12 @@ def _external(settings: Settings) -> bool:
 
 def _current_worker(data: Path) -> bool:
     worker = living(data, "worker")
-    return worker is not None and worker.build == build_id() and is_ready(data, worker)
+    return worker is not None and worker.build == build_id() and _knows_vault(worker) and is_ready(data, worker)
+
+
+def _knows_vault(worker: Service) -> bool:
+    """Whether it asks the Vault that this environment names; one that names none changes nothing."""
+    return vault_id() in ("", worker.vault)
 
 
 def _replace_worker(settings: Settings, say: Say) -> None:
@@ -84,7 +95,9 @@ def _replace_worker(settings: Settings, say: Say) -> None:
     if (before := load(data).worker) is not None:
         worker_gone(data, before.pid)
     if old is not None:
-        say("replacing the worker: the installed code is newer" if old.build != build_id() else "replacing the worker")
+        newer, other = old.build != build_id(), not _knows_vault(old)
+        why = ": the installed code is newer" if newer else ": another Vault is named now" if other else ""
+        say(f"replacing the worker{why}")
         stop(old, DRAIN)
     else:
         say("starting the worker")
@@ -99,7 +112,7 @@ def _replace_worker(settings: Settings, say: Say) -> None:
         env=_environment(settings),
     )
     log.close()
-    service = Service(pid=process.pid, started=start_time(process.pid), build=build_id())
+    service = Service(pid=process.pid, started=start_time(process.pid), build=build_id(), vault=vault_id())
     save(data, "worker", service)
     _wait_ready(data, service, process)
 

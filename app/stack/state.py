@@ -16,13 +16,14 @@ Name = Literal["temporal", "worker", "demo"]
 
 
 class Service(Model):
-    """One process of the stack. `build`: of the code it runs; `address`: where it listens."""
+    """One process of the stack. `build`: of the code it runs; `address`: where it listens; `vault`: the one it asks."""
 
     pid: int
     started: str
     build: str = ""
     address: str = ""
     ui: str = ""
+    vault: str = ""
 
     @property
     def alive(self) -> bool:

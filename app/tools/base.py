@@ -43,7 +43,8 @@ class ToolContext:
     data: Path
     workspace: Workspace
     worktree: Path
-    mounts: Any
+    mounts: Callable[[], Any]
+    """Makes `app.tools.gate.sandbox.Mounts` when a command needs them: finding them asks git."""
     ids: Ids
     step_id: str
     session_id: str

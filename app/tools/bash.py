@@ -40,7 +40,7 @@ async def _bash(args: Bash, ctx: ToolContext) -> Output:
         key=ctx.step_id,
         argv=["sh", "-c", _SHELL, args.command],
         cwd=await asyncio.to_thread(_folder, ctx, args.cwd),
-        mounts=ctx.mounts,
+        mounts=await asyncio.to_thread(ctx.mounts),
         timeout=args.timeout,
         network=args.network,
         sandboxed=ctx.sandboxed,

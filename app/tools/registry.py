@@ -1,6 +1,7 @@
 """All tools, by name. Names hold no dot: providers refuse it."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, cast
 
 from app.tools.apply_patch import APPLY_PATCH
@@ -56,17 +57,17 @@ REGISTRY: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
 def specs(names: Iterable[str]) -> list[dict[str, Any]]:
     """The tools as OpenAI functions, in the given order. Raises `KeyError` for a name that is none."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": _tidy(tool.arguments.model_json_schema()),
-            },
-        }
-        for tool in (REGISTRY[name] for name in names)
-    ]
+    return [_spec(name) for name in names]
+
+
+@cache
+def _spec(name: str) -> dict[str, Any]:
+    tool = REGISTRY[name]
+    parameters = _tidy(tool.arguments.model_json_schema())
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
+    }
 
 
 def _tidy(schema: Any) -> Any:

@@ -26,5 +26,5 @@ async def test_a_recorded_history_replays(file: Path) -> None:
 async def test_a_changed_history_is_noticed() -> None:
     text = next(file for file in HISTORIES if file.stem == "agent").read_text()
     history = WorkflowHistory.from_json("agent", text.replace('"agent.turn"', '"agent.turned"'))
-    with pytest.raises(Exception, match="[Nn]ondetermin|TMPRL1100"):
+    with pytest.raises(Exception, match=r"[Nn]ondetermin|TMPRL1100"):
         await Replayer(workflows=WORKFLOWS, plugins=[PLUGIN]).replay_workflow(history)

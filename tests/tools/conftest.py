@@ -32,7 +32,7 @@ def context(tmp_path: Path, worktree: Path) -> Callable[..., ToolContext]:
             "data": tmp_path / "data",
             "workspace": Workspace(data_id="d", run="r", name="solo", root=ROOT, subdir=subdir),
             "worktree": worktree,
-            "mounts": None,
+            "mounts": lambda: None,
             "ids": Ids(),
             "step_id": "turn/1:call-0",
             "session_id": "s/1",

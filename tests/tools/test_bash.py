@@ -21,7 +21,7 @@ def unboxed(context, worktree: Path):
     mounts = Mounts(root=ROOT, worktree=worktree, git_dir=git, common_dir=git)
 
     def make(**changes: object) -> ToolContext:
-        return context(mounts=mounts, sandboxed=False, **changes)
+        return context(mounts=lambda: mounts, sandboxed=False, **changes)
 
     return make
 
@@ -62,7 +62,7 @@ async def test_a_started_command_is_never_run_again(unboxed, worktree: Path) -> 
         key=ctx.step_id,
         argv=["sh", "-c", "echo half; touch first"],
         cwd=ROOT,
-        mounts=ctx.mounts,
+        mounts=ctx.mounts(),
         timeout=60,
         network=False,
         sandboxed=False,

@@ -26,15 +26,14 @@ def tell(
     json: JsonFlag = False,
 ) -> None:
     """Words for the agent at work, read at its next turn."""
+    from app.cli.commands.decide import words_of
     from app.cli.following import who
     from app.domain.contracts import Tell
     from app.runs import door
 
     if len(words) > 2:
         raise UserError('put your words in quotes: `ctl tell RUN "keep the public names"`')
-    text = words[-1].strip()
-    if not text or len(text) > 8000:
-        raise UserError("say something in 1 to 8,000 characters; longer things belong in a file that you name")
+    text = words_of(words, 'ctl tell RUN "keep the public names"')
     settings, view = _running(words[0] if len(words) == 2 else None)
     _talk(settings, lambda client: door.tell(client, view.run, Tell(text=text, by=who())))
     _said(json, view.run, "told; the agent reads it at its next turn")

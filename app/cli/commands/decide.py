@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 RequestFlag = Annotated[str | None, typer.Option("--request", help="Which one, where several wait.")]
 
+LIMIT = 8000
+"""Characters of a person's words."""
+
 approve_app = typer.Typer(add_completion=False)
 deny_app = typer.Typer(add_completion=False)
 amend_app = typer.Typer(add_completion=False)
@@ -38,6 +41,8 @@ def deny(
     json: JsonFlag = False,
 ) -> None:
     """Deny it, with a reason."""
+    if len(reason) > LIMIT:
+        raise UserError(f"`--reason` takes {LIMIT:,} characters at most; longer things belong in a file")
     _decide(run, request, "deny", reason, "never" if never else "once", json)
 
 
@@ -49,7 +54,20 @@ def amend(
     """Have the OKR drafted again, with your words."""
     if len(words) > 2:
         raise UserError('put your words in quotes: `ctl amend RUN "at most 20 comparisons"`')
-    _decide(words[0] if len(words) == 2 else None, None, "amend", words[-1], "once", json)
+    text = words_of(words, 'ctl amend RUN "at most 20 comparisons"')
+    _decide(words[0] if len(words) == 2 else None, None, "amend", text, "once", json)
+
+
+def words_of(words: list[str], example: str) -> str:
+    """The TEXT of `[RUN] TEXT`. Raises `UserError` where there is none: a run's name alone says nothing."""
+    from app.settings import load
+    from app.stream.listing import runs
+
+    text = words[-1].strip()
+    alone = len(words) == 1 and any(row["run"] == text for row in runs(load().data_dir))
+    if not text or alone or len(text) > LIMIT:
+        raise UserError(f"say something in 1 to {LIMIT:,} characters: `{example}`; longer things belong in a file")
+    return text
 
 
 def _decide(

@@ -147,6 +147,7 @@ def _order(
     ref = resolve(settings.model, settings.base_url, settings)
     budget = order.budget_of(ref, usd=usd, tokens=tokens)
     order.place(repo)
+    _look_key_up(settings, ref)
     made = order.new(
         settings,
         kind=kind,
@@ -160,6 +161,17 @@ def _order(
     )
     _say_dirty(made)
     return settings, made
+
+
+def _look_key_up(settings: "Settings", ref: "ModelRef") -> None:
+    """Raises `UserError` (exit 4) when the local worker would find no key: sooner than the run can say it."""
+    from app.llm.registry import provider_of
+    from app.secrets import provider_key
+    from app.stack.local import keys_elsewhere
+
+    own_server = ref.provider == "openai" and bool(ref.base_url)
+    if provider_of(ref).needs_key and not own_server and not keys_elsewhere(settings):
+        provider_key(ref.provider)
 
 
 def _served(settings: "Settings", ref: "ModelRef") -> "ModelRef":

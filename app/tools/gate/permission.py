@@ -18,6 +18,9 @@ from app.tools.gate.sandbox import Sandbox
 from app.tools.paths import outside, sensitive
 from app.tools.registry import REGISTRY, Tool
 
+_SHORT = 120
+"""Characters of a preview that only the history shows; who is asked sees more."""
+
 
 def judge(
     name: str,
@@ -45,8 +48,7 @@ def judge(
         activity=name,
         runs_as=tool.runs_as,
         effect=tool.effect,
-        preview=_line(tool.preview(values)),
-        rule=f"{name}: {pattern}"[:400],
+        preview=_line(tool.preview(values), _SHORT),
         fingerprint=sha256(f"{name}\0{_canonical(arguments)}".encode()).hexdigest()[:16],
     )
     rule = next((rule for rule in rules if rule.tool == name and rule.pattern == pattern), None)
@@ -54,7 +56,11 @@ def judge(
         return call.model_copy(update={"verdict": "deny", "reason": "a person said never"})
     reason = _needs(tool, values, workspace=workspace, worktree=worktree, sandbox=sandbox)
     free = not reason or mode == "full" or rule is not None
-    return call.model_copy(update={"verdict": "allow" if free else "ask", "reason": reason[:400]})
+    if free:
+        return call.model_copy(update={"reason": reason[:400]})
+    whole = _line(tool.preview(values), 400)
+    asked = {"verdict": "ask", "reason": reason[:400], "rule": f"{name}: {pattern}"[:400], "preview": whole}
+    return call.model_copy(update=asked)
 
 
 def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, sandbox: Sandbox) -> str:
@@ -88,5 +94,5 @@ def _canonical(arguments: str) -> str:
         return arguments
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())[:400]
+def _line(text: str, most: int) -> str:
+    return " ".join(text.split())[:most]
