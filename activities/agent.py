@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.conversation import (
     answer_record,
     brief_of,
+    cut_off_results,
     messages_of,
     question,
     results_of_calls,
@@ -113,20 +114,23 @@ class AgentActivities:
         return await guarded(asyncio.to_thread(self._close, order))
 
     def _close(self, order: CloseInput) -> EventRange:
+        """Closes at the stream's end: a cancelled turn may have recorded an answer that nobody waited for."""
         stream = Stream(self.host.data, order.session.session_id)
-        asked = digest(order.session, order.results, order.missing, order.reason)
-        found = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
-        if found is None:
-            history = stream.history(order.session.end)
-            results = results_of_calls(self.host.data, order, history, order.missing)
-            found = stream.append(
-                expected=order.session.end,
+        end = stream.end()
+        history = stream.history(end)
+        if not (history and history[-1].kind == "closed" and history[-1].step_id == order.step_id):
+            late = end > order.session.end
+            results = (
+                cut_off_results(history) if late else results_of_calls(self.host.data, order, history, order.missing)
+            )
+            end = stream.append(
+                expected=end,
                 step_id=order.step_id,
-                digest=asked,
+                digest=digest(order.session, order.results, order.missing, order.reason),
                 records=[*results, NewRecord(kind="closed", body={"reason": order.reason})],
                 ids=order.ids,
-            )
-        return order.session.model_copy(update={"end": found.end})
+            ).end
+        return order.session.model_copy(update={"end": end})
 
     @activity.defn(name=USAGE)
     async def usage(self, session: EventRange) -> SessionUse:

@@ -66,6 +66,16 @@ def results_of_calls(
     return records
 
 
+def cut_off_results(history: Sequence[Record]) -> list[NewRecord]:
+    """A synthetic `tool_result` for every call of an answer whose calls were never begun."""
+    last = history[-1] if history else None
+    if last is None or last.kind != "assistant":
+        return []
+    told = {"status": "cut_off", "text": CUT_OFF, "step_id": ""}
+    calls = last.body["calls"]
+    return [NewRecord(kind="tool_result", body={"call_id": call["id"], "name": call["name"], **told}) for call in calls]
+
+
 def _text_of(data: Path, session_id: str, step_id: str, result: ToolResult) -> tuple[str, str, str]:
     stored = read_result(data, session_id, step_id)
     return step_id, result.status, stored.text if stored is not None else result.preview

@@ -36,6 +36,8 @@ MALFORMED_LIMIT = 5
 SAME_LIMIT = 3
 """The same call with the same result so often, with no edit between, is no progress."""
 SEEN = 60
+TOLD_LIMIT = 12_000
+"""Characters of a person's words in one turn: a payload must stay small."""
 
 
 @workflow.defn(name=AGENT)
@@ -109,7 +111,7 @@ class AgentWorkflow:
             if stop := await self._stop():
                 await self._close(stop.reason)
                 return stop
-            if should_continue_as_new(self.order.history_limit):
+            if should_continue_as_new(self.order.history_limit) and _readable(self.told) == tuple(self.told):
                 workflow.continue_as_new(self._carried())
             turn = await self._model_turn()
             answer = next((call for call in turn.calls if call.runs_as == "answer"), None)
@@ -123,7 +125,7 @@ class AgentWorkflow:
     # The model ------------------------------------------------------------------------------------
 
     async def _model_turn(self) -> Turn:
-        order, told = self.order, tuple(self.told)
+        order, told = self.order, _readable(self.told)
         name = f"t{self.turn}-model"
         turn = await step(
             TURN,
@@ -307,6 +309,17 @@ class AgentWorkflow:
                 "last_text": self.text,
             }
         )
+
+
+def _readable(told: list[str]) -> tuple[str, ...]:
+    """The words that fit into one turn, at least one; the others wait for the next."""
+    count, size = 0, 0
+    for words in told:
+        size += len(words)
+        if count and size > TOLD_LIMIT:
+            break
+        count += 1
+    return tuple(told[:count])
 
 
 def _pending(result: ToolResult) -> ToolResult:

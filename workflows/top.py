@@ -79,7 +79,13 @@ class TopWorkflow:
         await self.flush()
 
     async def flush(self) -> None:
-        """Writes what was noted, in order, one batch at a time."""
+        """Writes what was noted, in order, one batch at a time.
+
+        A cancel never interrupts a write: its batch may stand already, and would be written again as another.
+        """
+        await asyncio.shield(asyncio.create_task(self._write()))
+
+    async def _write(self) -> None:
         async with self.writing:
             while self.unwritten:
                 events = tuple(self.unwritten[:20])

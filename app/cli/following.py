@@ -7,8 +7,9 @@ import asyncio
 import getpass
 import os
 import signal
+import threading
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -145,9 +146,35 @@ async def _asked(
     show: Show, ask: Callable[[RunView, Request], Decision | None], view: RunView, request: Request
 ) -> Decision | None:
     show.pause()
-    decision = await asyncio.to_thread(ask, view, request)
+    decision = await _answer(lambda: ask(view, request))
     show.go_on()
     return decision
+
+
+async def _answer(question: Callable[[], Decision | None]) -> Decision | None:
+    """Asks in a thread that nobody waits for: who leaves by Ctrl-C gives no answer. Ctrl-D is none, too."""
+    loop = asyncio.get_running_loop()
+    given: asyncio.Future[Decision | None] = loop.create_future()
+
+    def settle(decision: Decision | None, error: Exception | None) -> None:
+        if given.done():
+            return
+        if error is None or isinstance(error, EOFError):
+            given.set_result(decision)
+        else:
+            given.set_exception(error)
+
+    def asking() -> None:
+        decision, failure = None, None
+        try:
+            decision = question()
+        except Exception as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed: nobody is there any more
+            loop.call_soon_threadsafe(settle, decision, failure)
+
+    threading.Thread(target=asking, daemon=True).start()
+    return await given
 
 
 def _open(settings: Settings, run: str, request: Request) -> bool:

@@ -166,8 +166,8 @@ def amount_of(text: str) -> Decimal:
 '''
     imported = {
         "path": "ledger/importer.py",
-        "old": "from decimal import Decimal\n",
-        "new": "from decimal import Decimal\n\nfrom ledger.amounts import amount_of\n",
+        "old": "from decimal import Decimal\n\n\nclass",
+        "new": "from decimal import Decimal\n\nfrom ledger.amounts import amount_of\n\n\nclass",
     }
     return [
         Reply("Which tests fail, and why?", (Call("bash", {"command": f"{TEST} 2>&1 | tail -n 40"}),)),

@@ -53,7 +53,7 @@ VIEW = "view"  # query() -> RunView
 class Tell(Model):
     """A person's words for the agent at work, read at its next turn."""
 
-    text: str = Field(min_length=1, max_length=8000)
+    text: str = Field(min_length=1, max_length=4000)
     by: str = Field(default="", max_length=120)
 
 

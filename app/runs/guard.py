@@ -18,8 +18,8 @@ def intent(text: str, command: str = "go") -> str:
         raise UserError(f'the intent is empty; say what is to be better: `ctl {command} "make the import 2x faster"`')
     if len(words) > LIMIT:
         raise UserError(
-            f"`ctl {command}` takes {LIMIT} characters at most, not {len(words)}; write one outcome in a sentence or two "
-            "and name a file of the repository for the details"
+            f"`ctl {command}` takes {LIMIT} characters at most, not {len(words)}; write one outcome in a sentence "
+            "or two and name a file of the repository for the details"
         )
     if found := _PASTED.search(words):
         raise UserError(

@@ -150,9 +150,9 @@ def test_merging_measures_again_and_takes_a_conflict_back(system: System, tmp_pa
     repo = chores(tmp_path / "chores")
     ends = ["echo a > notes.txt; ", "echo b > more.txt; ", "echo c > notes.txt; "]
     runs = [
-        system.json(
-            "go", "nothing is left", "--yes", *model(working(shell(f"{end} cp /dev/null todo.txt"))), cwd=repo
-        )["run"]
+        system.json("go", "nothing is left", "--yes", *model(working(shell(f"{end} cp /dev/null todo.txt"))), cwd=repo)[
+            "run"
+        ]
         for end in ends
     ]
     assert "measured" not in system.ctl("merge", runs[0], cwd=repo)

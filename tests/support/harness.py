@@ -66,9 +66,9 @@ class System:
 
 
 @contextmanager
-def playing(script: Script) -> Generator[Server]:
+def playing(script: Script, port: int = 0) -> Generator[Server]:
     """A model server that plays `script`; `flags` names it to `ctl`."""
-    server = Server(0, 0.0, script)
+    server = Server(port, 0.0, script)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
