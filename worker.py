@@ -21,7 +21,7 @@ from activities.okr import OkrActivities
 from activities.run import RunActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
-from app import bus
+from app import bus, llm
 from app.domain.contracts import LLM_QUEUE, QUEUE, host_queue
 from app.errors import UserError
 from app.runs.plugin import PLUGIN
@@ -100,7 +100,9 @@ async def run(settings: Settings, *, interceptors: Sequence[Interceptor] = ()) -
         for worker in workers(client, host, interceptors=interceptors):
             await stack.enter_async_context(worker)
         worker_ready(settings.data_dir)
+        warming = asyncio.create_task(llm.preload())
         await stop.wait()
+        warming.cancel()
         worker_gone(settings.data_dir, os.getpid())
 
 

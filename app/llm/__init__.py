@@ -3,7 +3,7 @@
 Importing this loads neither a provider's SDK nor pydantic-ai; the first call does.
 """
 
-from app.llm.call import answer, check
+from app.llm.call import answer, check, preload
 from app.llm.port import (
     Answer,
     CallOut,
@@ -24,6 +24,7 @@ __all__ = [
     "ModelError",
     "answer",
     "check",
+    "preload",
     "price_line",
     "priced",
     "resolve",

@@ -47,6 +47,12 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
     return answer_of(request.model, response)
 
 
+async def preload() -> None:
+    """Loads what most calls need, so that the first one of a fresh process does not wait for it."""
+    await _loaded()
+    await asyncio.to_thread(import_module, "pydantic_ai.models.openai")
+
+
 async def _loaded() -> None:
     """Loads the SDKs, which takes a second, in a thread: the event loop sends heartbeats meanwhile."""
     for name in ("app.llm.access", "app.llm.client", "app.llm.errors", "app.llm.messages", "pydantic_ai.direct"):

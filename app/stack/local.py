@@ -26,7 +26,6 @@ Say = Callable[[str], None]
 def ensure(settings: Settings, say: Say) -> None:
     """Starts what is not running, and replaces a worker of older code; `say` hears what is being done."""
     data = settings.data_dir
-    data_id(data)
     external = _external(settings)
     if (external or living(data, "temporal")) and _current_worker(data):
         return
@@ -43,7 +42,6 @@ def ensure(settings: Settings, say: Say) -> None:
 def down(settings: Settings, say: Say) -> list[str]:
     """Stops what `ctl up` started, and only that; the names of what was stopped."""
     data = settings.data_dir
-    data_id(data)
     stopped: list[str] = []
     with stack_lock(data):
         for name, patience in (("worker", DRAIN), ("demo", 5.0), ("temporal", 15.0)):
@@ -63,7 +61,8 @@ def keys_elsewhere(settings: Settings) -> bool:
 
 
 def stack_lock(data: Path) -> AbstractContextManager[None]:
-    """Held while anything of the stack is started or stopped."""
+    """Held while anything of the stack is started or stopped. Makes the data folder."""
+    data_id(data)
     folder = data / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return locked(folder, seconds=120.0)

@@ -66,8 +66,9 @@ def blocks(file: Path) -> Iterator[Block]:
 
 
 def marked(file: Path, kind: str) -> dict[str, str]:
-    """Blocks marked `kind: name`, by name."""
-    return {block.mark.split()[1]: block.text for block in blocks(file) if block.mark.startswith(f"{kind}:")}
+    """Blocks marked `kind: name`, by name; of a `diff` what it adds."""
+    found = (block for block in blocks(file) if block.mark.startswith(f"{kind}:"))
+    return {block.mark.split()[1]: re.sub(r"^\+", "", block.text, flags=re.MULTILINE) for block in found}
 
 
 def prose(file: Path) -> str:
@@ -232,6 +233,7 @@ def desk(tmp_path: Path) -> Generator[dict[str, str]]:
         **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
         "PATH": f"{folders['bin']}:{os.environ['PATH']}",
         "HOME": str(folders["home"]),
+        "COLUMNS": "80",
         "CODETETHER_DATA_DIR": str(folders["data"]),
         "CODETETHER_CONFIG_DIR": str(folders["config"]),
     }
