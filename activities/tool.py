@@ -19,6 +19,7 @@ from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
 from app.domain.contracts import Brief
+from app.domain.session import Record
 from app.domain.tool import ToolInput, ToolResult
 from app.stream import StoredResult, Stream, read_result, write_result
 from app.tools.execute import execute, preview
@@ -38,10 +39,9 @@ class ToolActivities:
         return await guarded(self._tool(activity.info().activity_type, order))
 
     async def _tool(self, name: str, order: ToolInput) -> ToolResult:
-        session = order.turn.session_id
-        stored = await asyncio.to_thread(read_result, self.host.data, session, order.step_id)
+        stored, records = await asyncio.to_thread(self._begin, order)
         if stored is None:
-            stored = await self._run(name, order)
+            stored = await self._run(name, order, records)
         return ToolResult(
             id=order.step_id.rpartition(":")[2],
             status=stored.status,
@@ -51,9 +51,13 @@ class ToolActivities:
             seconds=stored.seconds,
         )
 
-    async def _run(self, name: str, order: ToolInput) -> StoredResult:
+    def _begin(self, order: ToolInput) -> tuple[StoredResult | None, list[Record]]:
         session = order.turn.session_id
-        records = await asyncio.to_thread(Stream(self.host.data, session).history, order.turn.end)
+        stored = read_result(self.host.data, session, order.step_id)
+        return stored, [] if stored else Stream(self.host.data, session).history(order.turn.end)
+
+    async def _run(self, name: str, order: ToolInput, records: list[Record]) -> StoredResult:
+        session = order.turn.session_id
         brief = brief_of(records)
         self.host.own(brief.workspace.data_id)
         arguments: str = records[-1].body["calls"][order.index]["arguments"]

@@ -1,5 +1,6 @@
 """Starting runs and talking to them, through Temporal. Every failure is one sentence."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import (
     SearchAttributeKey,
@@ -60,6 +62,10 @@ async def decide(client: Client, run: str, decision: Decision) -> RunView:
     with _told(run):
         try:
             return await _handle(client, run).execute_update(DECIDE, decision, result_type=RunView)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from None  # the SDK hides it behind an error of its own
+            raise UserError(f"run `{run}` did not answer in time; `ctl status` shows the stack", 4) from None
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             kind = Stale if isinstance(cause, ApplicationError) and cause.type == "Stale" else UserError

@@ -17,6 +17,7 @@ from app.stream.errors import Busy, Unwritable
 LOCK_SECONDS = 30.0
 """An append takes milliseconds: whoever holds a lock for longer is frozen."""
 _NAME_LIMIT = 200
+_made: set[Path] = set()
 
 
 def safe_name(identity: str) -> str:
@@ -54,13 +55,17 @@ def sync_folder(folder: Path) -> None:
 def make_folder(folder: Path, *, below: Path) -> None:
     """Makes `folder` (0700) with its parents, and syncs the names of all levels down from `below`.
 
-    They are synced although they may exist: whoever made them may have died before syncing.
+    They are synced although they may exist: whoever made them may have died before syncing. Once is
+    enough for a process.
     """
+    if folder in _made and folder.is_dir():
+        return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for level in folder.parents:
         sync_folder(level)
         if level == below or level == level.parent:
-            return
+            break
+    _made.add(folder)
 
 
 def write_at(fd: int, position: int, content: bytes) -> None:
