@@ -28,6 +28,8 @@ from workflows.team import DEFAULT_TEAM
 from workflows.work import WorkingWorkflow
 
 DRAFT_STEPS = 8
+NOTES = 5
+"""Amendments that a new draft hears of."""
 READING_TOOLS = ("glob", "list", "read", "grep", "propose_okr")
 UNMEASURED = "not measured yet"
 
@@ -77,12 +79,20 @@ class GoWorkflow(WorkingWorkflow):
                 return await self._saved("failed", problem)
             request = Request(id=f"draft-{number}", kind="draft", title=f"approve the OKR: {okr.objective}"[:400])
             await self.record("asked", request)
+            self._approve_ahead(request)
             decision = await self._decided(request.id)
             if decision.verdict == "approve":
                 return okr
             if decision.verdict == "deny":
                 return await self._saved("denied", decision.text or "a person denied the draft")
-            notes += (decision.text,)
+            notes = (*notes, decision.text)[-NOTES:]
+
+    def _approve_ahead(self, request: Request) -> None:
+        """`--yes --detach`: who ordered the run approved its first draft ahead, if it can be approved."""
+        by = self.order.approved_by
+        decision = Decision(request_id=request.id, verdict="approve", text="--yes", by=by)
+        if by and request.id == "draft-1" and not self.refuses(decision, request):
+            self.note("decision", decision)
 
     async def _decided(self, request_id: str) -> Decision:
         def found() -> Decision | None:

@@ -52,9 +52,12 @@ def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
 
 
 async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
+    from app.cli.following import who
     from app.cli.session import connected
     from app.runs import door
 
+    if way.detach and way.yes:
+        order = order.model_copy(update={"approved_by": who()})
     async with connected(settings) as client:
         await door.start(client, order)
         if way.detach:

@@ -172,7 +172,8 @@ def show_outcome(view: RunView, link: str = "") -> None:
         out.print(escaped(result.text))
     cost = result.spent.cost.usd
     price = "cost unknown" if cost is None else f"${cost:.4f}"
-    used = f"{result.turns} turns, {result.spent.calls} model calls, {result.spent.usage.tokens:,} tokens, {price}"
+    turns = "1 turn" if result.turns == 1 else f"{result.turns} turns"
+    used = f"{turns}, {result.spent.calls} model calls, {result.spent.usage.tokens:,} tokens, {price}"
     out.print(f"[dim]{used}[/dim]")
     if result.branch:
         stat = result.diffstat

@@ -56,7 +56,7 @@ class Decision(Model):
 
     request_id: str
     verdict: Literal["approve", "deny", "amend"]
-    text: str = Field(default="", max_length=8000)
+    text: str = Field(default="", max_length=4000)
     by: str = Field(default="", max_length=120)
     scope: Literal["once", "always", "never"] = "once"
 
@@ -108,6 +108,8 @@ class RunInput(Model):
     include_dirty: bool = False
     interactive: bool = True
     """Whether a person may answer; the run waits in any case, it only says so differently."""
+    approved_by: str = Field(default="", max_length=120)
+    """Who approved the first draft ahead, with `--yes --detach`; empty: nobody."""
     resume: Okr | None = None
     """A run that goes on from an earlier one: its approved OKR,"""
     resume_commit: str = ""

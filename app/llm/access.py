@@ -8,7 +8,7 @@ from app.domain.run import ModelRef
 from app.errors import UserError
 from app.llm.client import NO_KEY, Access
 from app.llm.port import ModelError
-from app.llm.registry import base_url_of, provider_of
+from app.llm.registry import OPENAI_URL, base_url_of, provider_of
 from app.secrets import NoSecret, Unreachable, provider_key
 
 
@@ -36,8 +36,8 @@ def _looked_up(model: ModelRef) -> Access:
         if own_server:
             return Access(model.base_url, SecretStr(NO_KEY), {})
         raise
-    if own_server and secret.base_url and _origin(secret.base_url) != _origin(model.base_url):
-        # The stored key belongs to another server: it must not be shown to this one.
+    if own_server and _origin(secret.base_url or OPENAI_URL) != _origin(model.base_url):
+        # The stored key belongs to another server (OpenAI's own, unless it says otherwise): never show it to this one.
         return Access(model.base_url, SecretStr(NO_KEY), {})
     url = model.base_url or secret.base_url or base_url_of(model)
     return Access(url.rstrip("/"), secret.api_key, secret.plain_headers())

@@ -105,11 +105,12 @@ async def test_a_call_uses_the_stored_key_and_headers(vaulted: Any) -> None:
     assert (sent["authorization"], sent["x-org"]) == (f"Bearer {KEY}", "acme-org")
 
 
-@pytest.mark.parametrize(("home", "sent"), [("", KEY), ("https://api.openai.com/v1", "none")])
+@pytest.mark.parametrize(("home", "sent"), [("", "none"), ("https://api.openai.com/v1", "none"), ("here", KEY)])
 async def test_a_stored_key_goes_only_where_it_belongs(vaulted: Any, home: str, sent: str) -> None:
-    vaulted.fail(200, found(base_url=home))
+    asked = vaulted.ask(provider="openai")
+    vaulted.fail(200, found(base_url=asked.model.base_url if home == "here" else home))
     vaulted.chat({"content": "hi"})
-    await answer(vaulted.ask(provider="openai"))
+    await answer(asked)
     assert vaulted.seen[1].headers["authorization"] == f"Bearer {sent}"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RequestFlag = Annotated[str | None, typer.Option("--request", help="Which one, where several wait.")]
 
-LIMIT = 8000
+LIMIT = 4000
 """Characters of a person's words."""
 
 approve_app = typer.Typer(add_completion=False)
