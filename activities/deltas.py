@@ -4,7 +4,7 @@ from typing import Any
 
 from temporalio import activity
 
-from app.bus import publish
+from app.bus import listened, publish
 from app.domain.event import Delta
 
 TEXT_CAP = 4000
@@ -28,4 +28,6 @@ class Voice:
     def say(self, kind: str, text: str) -> None:
         """Publishes one delta; `kind` is one of `Delta.kind`."""
         self.seq += 1
+        if not listened():
+            return
         publish(Delta.model_validate({**self.fixed, "seq": self.seq, "kind": kind, "text": text[:TEXT_CAP]}))

@@ -29,6 +29,8 @@ from app.domain.contracts import (
 from app.domain.run import Request
 from app.domain.session import EventRange
 from app.domain.tool import ToolCall, ToolInput, ToolResult
+from workflows import tasks
+from workflows.calls import groups, pending
 from workflows.steps import reason_of, should_continue_as_new, step, step_id, was_cancelled
 
 MALFORMED_LIMIT = 5
@@ -36,8 +38,6 @@ MALFORMED_LIMIT = 5
 SAME_LIMIT = 3
 """The same call with the same result so often, with no edit between, is no progress."""
 SEEN = 60
-TOLD_LIMIT = 12_000
-"""Characters of a person's words in one turn: a payload must stay small."""
 
 
 @workflow.defn(name=AGENT)
@@ -111,7 +111,7 @@ class AgentWorkflow:
             if stop := await self._stop():
                 await self._close(stop.reason)
                 return stop
-            if should_continue_as_new(self.order.history_limit) and _readable(self.told) == tuple(self.told):
+            if should_continue_as_new(self.order.history_limit) and tasks.readable(self.told) == tuple(self.told):
                 workflow.continue_as_new(self._carried())
             turn = await self._model_turn()
             answer = next((call for call in turn.calls if call.runs_as == "answer"), None)
@@ -125,7 +125,7 @@ class AgentWorkflow:
     # The model ------------------------------------------------------------------------------------
 
     async def _model_turn(self) -> Turn:
-        order, told = self.order, _readable(self.told)
+        order, told = self.order, tasks.readable(self.told)
         name = f"t{self.turn}-model"
         turn = await step(
             TURN,
@@ -182,17 +182,12 @@ class AgentWorkflow:
         """Read-only calls that stand next to each other at once, all others one by one, in order."""
         names = [f"t{self.turn - 1}-s{call.index}-{call.activity}"[:120] for call in turn.calls]
         self.missing = list(names)
-        calls = list(zip(turn.calls, names, strict=True))
-        while calls:
-            count = 1
-            while _free(calls[0][0]) and count < len(calls) and _free(calls[count][0]):
-                count += 1
-            group, calls = calls[:count], calls[count:]
+        for group in groups(list(zip(turn.calls, names, strict=True))):
             results = await asyncio.gather(*(self._one_call(turn, call, name) for call, name in group))
             for (call, _), result in zip(group, results, strict=True):
                 self._notice(call, result)
-            self.results = (*self.results, *(_pending(result) for result in results))
-            self.missing = self.missing[count:]
+            self.results = (*self.results, *(pending(result) for result in results))
+            self.missing = self.missing[len(group) :]
 
     async def _one_call(self, turn: Turn, call: ToolCall, name: str) -> ToolResult:
         if call.runs_as == "none":
@@ -309,24 +304,3 @@ class AgentWorkflow:
                 "last_text": self.text,
             }
         )
-
-
-def _readable(told: list[str]) -> tuple[str, ...]:
-    """The words that fit into one turn, at least one; the others wait for the next."""
-    count, size = 0, 0
-    for words in told:
-        size += len(words)
-        if count and size > TOLD_LIMIT:
-            break
-        count += 1
-    return tuple(told[:count])
-
-
-def _pending(result: ToolResult) -> ToolResult:
-    """What the next turn must know of a result; one that a tool left is read from the results folder."""
-    return ToolResult(id=result.id, status=result.status, preview="" if result.fingerprint else result.preview)
-
-
-def _free(call: ToolCall) -> bool:
-    """Whether a call may run beside its neighbours: it changes nothing and nobody is asked."""
-    return call.effect == "read" and call.verdict != "ask"

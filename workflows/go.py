@@ -78,8 +78,9 @@ class GoWorkflow(WorkingWorkflow):
             if okr is None:
                 return await self._saved("failed", problem)
             request = Request(id=f"draft-{number}", kind="draft", title=f"approve the OKR: {okr.objective}"[:400])
-            await self.record("asked", request)
+            self.note("asked", request)
             self._approve_ahead(request)
+            await self.flush()
             decision = await self._decided(request.id)
             if decision.verdict == "approve":
                 return okr

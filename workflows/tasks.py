@@ -2,6 +2,9 @@
 
 from app.domain.okr import Command, Judge, KeyResult, Member, Okr, TestCount
 
+TOLD_LIMIT = 12_000
+"""Characters of a person's words in one turn: a payload must stay small."""
+
 
 def drafting(intent: str, earlier: Okr | None, notes: tuple[str, ...]) -> str:
     """What the drafting agent is asked for."""
@@ -40,3 +43,14 @@ def _how(kr: KeyResult) -> str:
             return " ".join(argv)
         case Judge(question=question):
             return f"a judgement: {question}"
+
+
+def readable(told: list[str]) -> tuple[str, ...]:
+    """The words that fit into one turn, at least one; the others wait for the next."""
+    count, size = 0, 0
+    for words in told:
+        size += len(words)
+        if count and size > TOLD_LIMIT:
+            break
+        count += 1
+    return tuple(told[:count])

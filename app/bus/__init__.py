@@ -32,6 +32,11 @@ def publish(delta: Delta) -> None:
             queue.put_nowait(delta)
 
 
+def listened() -> bool:
+    """Whether anybody reads at all: making a delta that nobody reads is work for nothing."""
+    return bool(_readers)
+
+
 def socket_path(data: Path) -> Path:
     """Where the socket of this data folder lies; in the temporary folder when its own path is too long."""
     path = data / "bus.sock"

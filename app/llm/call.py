@@ -36,9 +36,8 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
 
     access = await asyncio.to_thread(access_of, request.model)
     try:
-        history = history_of(request)
-        async with http_client(request.model, access) as http:
-            response = await _response(request, build(request.model, access, http), history, on_delta)
+        model = build(request.model, access, http_client(request.model, access))
+        response = await _response(request, model, history_of(request), on_delta)
     except _ListenerError as error:
         raise error.__cause__ or error from None
     except Exception as error:
@@ -101,12 +100,11 @@ async def check(model: ModelRef, key: "SecretStr | None" = None) -> None:
 
     access = Access(base_url_of(model), key, {}) if key else await asyncio.to_thread(access_of, model)
     try:
-        async with http_client(model, access) as http:
-            client: Any = getattr(build(model, access, http), "client")  # noqa: B009
-            # OpenRouter lists its models to anybody; `/key` needs a valid one.
-            if provider_of(model).name == "openrouter":
-                await client.get("/key", cast_to=object)
-            else:
-                await client.models.list()
+        client: Any = getattr(build(model, access, http_client(model, access)), "client")  # noqa: B009
+        # OpenRouter lists its models to anybody; `/key` needs a valid one.
+        if provider_of(model).name == "openrouter":
+            await client.get("/key", cast_to=object)
+        else:
+            await client.models.list()
     except Exception as error:
         raise classify(error, model, access.secrets()) from None

@@ -1,8 +1,10 @@
 """Builds the pydantic-ai model of one call over one HTTP client. Imported only when a call is made."""
 
+import asyncio
 import ssl
 from functools import cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import httpx2
 from pydantic import SecretStr
@@ -40,14 +42,25 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+_Clients = dict[tuple[str, tuple[tuple[str, str], ...]], httpx2.AsyncClient]
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients]" = WeakKeyDictionary()
+
+
 def http_client(model: ModelRef, access: Access) -> httpx2.AsyncClient:
-    """A client of its own for one call, so that cancelling the call closes its connection."""
-    return httpx2.AsyncClient(
-        verify=_tls(),
-        timeout=httpx2.Timeout(SILENCE, connect=CONNECT),
-        trust_env=not is_local(model),
-        headers=access.headers,
-    )
+    """The client of this server in this event loop: a connection that stands saves the next call its handshake.
+
+    A call that is cancelled closes the connection it used; whatever is idle closes after a few seconds.
+    """
+    known = _clients.setdefault(asyncio.get_running_loop(), {})
+    key = (access.base_url, tuple(sorted(access.headers.items())))
+    if key not in known:
+        known[key] = httpx2.AsyncClient(
+            verify=_tls(),
+            timeout=httpx2.Timeout(SILENCE, connect=CONNECT),
+            trust_env=not is_local(model),
+            headers=access.headers,
+        )
+    return known[key]
 
 
 def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:

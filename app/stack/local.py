@@ -25,6 +25,7 @@ Say = Callable[[str], None]
 
 def ensure(settings: Settings, say: Say) -> None:
     """Starts what is not running, and replaces a worker of older code; `say` hears what is being done."""
+    _ensure_demo_again(settings, say)
     data = settings.data_dir
     external = _external(settings)
     if (external or living(data, "temporal")) and _current_worker(data):
@@ -37,6 +38,21 @@ def ensure(settings: Settings, say: Say) -> None:
             start(settings)
         if not _current_worker(data):
             _replace_worker(settings, say)
+
+
+def _ensure_demo_again(settings: Settings, say: Say) -> None:
+    """A run that goes on with the scripted model finds it where it was."""
+    before = load(settings.data_dir).demo
+    if before is None or before.alive:
+        return
+    from app.stack.demo import ensure_demo
+    from app.stream.listing import runs
+
+    rows = runs(settings.data_dir)
+    if any(row.get("result") is None and row.get("model", {}).get("provider") == "demo" for row in rows):
+        ensure_demo(settings, say)
+    else:
+        save(settings.data_dir, "demo", None)
 
 
 def down(settings: Settings, say: Say) -> list[str]:

@@ -111,7 +111,8 @@ def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach
     taken = {str(row["run"]) for row in runs(settings.data_dir)}
     again = order.again(settings, view, budget=budget, taken=taken)
     if view.model.provider == "demo":
-        ensure_demo(settings, note)
+        model = again.model.model_copy(update={"base_url": ensure_demo(settings, note)})
+        again = again.model_copy(update={"model": model})
     start(settings)
 
     async def carry_on() -> int:
