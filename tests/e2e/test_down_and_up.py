@@ -9,6 +9,7 @@ from harness import System
 from app.demo.example import create
 from app.settings import Settings
 from app.stack.local import down
+from app.stream.journal import load_view
 
 
 @pytest.fixture
@@ -29,5 +30,6 @@ def test_a_run_survives_the_end_of_the_stack(own: System, tmp_path: Path) -> Non
     assert own.json("status", cwd=ledger, code=1)
     watched = own.json("watch", run, cwd=ledger)  # starts the stack again
     assert watched["result"]["outcome"] == "completed"
-    assert [d["verdict"] for d in own.json("okr", "status", run, cwd=ledger)["decisions"]] == ["approve"]
+    view = load_view(own.data, run)
+    assert view is not None and [(d.verdict, d.text) for d in view.decisions] == [("approve", "--yes")]
     assert watched["cost"]["calls"] == 11  # nothing was asked twice
