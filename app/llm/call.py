@@ -30,13 +30,14 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
     """
     await _loaded()
     from app.llm.access import access_of
-    from app.llm.client import build, http_client
+    from app.llm.client import model_for
     from app.llm.errors import classify
     from app.llm.messages import answer_of, history_of, refuse
 
-    access = await asyncio.to_thread(access_of, request.model)
+    keyless = not provider_of(request.model).needs_key
+    access = access_of(request.model) if keyless else await asyncio.to_thread(access_of, request.model)
     try:
-        model = build(request.model, access, http_client(request.model, access))
+        model = model_for(request.model, access)
         response = await _response(request, model, history_of(request), on_delta)
     except _ListenerError as error:
         raise error.__cause__ or error from None
@@ -94,13 +95,13 @@ async def check(model: ModelRef, key: "SecretStr | None" = None) -> None:
     """
     await _loaded()
     from app.llm.access import access_of
-    from app.llm.client import Access, build, http_client
+    from app.llm.client import Access, model_for
     from app.llm.errors import classify
     from app.llm.registry import base_url_of
 
     access = Access(base_url_of(model), key, {}) if key else await asyncio.to_thread(access_of, model)
     try:
-        client: Any = getattr(build(model, access, http_client(model, access)), "client")  # noqa: B009
+        client: Any = getattr(model_for(model, access), "client")  # noqa: B009
         # OpenRouter lists its models to anybody; `/key` needs a valid one.
         if provider_of(model).name == "openrouter":
             await client.get("/key", cast_to=object)

@@ -42,25 +42,42 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-_Clients = dict[tuple[str, tuple[tuple[str, str], ...]], httpx2.AsyncClient]
-_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Clients]" = WeakKeyDictionary()
+class _Kept(NamedTuple):
+    """What one event loop keeps: HTTP clients by server, and models by what they are built from."""
+
+    clients: dict[tuple[str, tuple[tuple[str, str], ...]], httpx2.AsyncClient]
+    models: dict[tuple[ModelRef, str, str, tuple[tuple[str, str], ...]], Model]
 
 
-def http_client(model: ModelRef, access: Access) -> httpx2.AsyncClient:
-    """The client of this server in this event loop: a connection that stands saves the next call its handshake.
+_KEPT_MODELS = 64
+_kept: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = WeakKeyDictionary()
+
+
+def model_for(model: ModelRef, access: Access) -> Model:
+    """The pydantic-ai model that speaks to `model`, built once for each way to reach it."""
+    kept = _kept.setdefault(asyncio.get_running_loop(), _Kept({}, {}))
+    key = (model, access.base_url, access.api_key.get_secret_value(), tuple(sorted(access.headers.items())))
+    if key not in kept.models:
+        if len(kept.models) >= _KEPT_MODELS:
+            kept.models.clear()
+        kept.models[key] = build(model, access, _http_client(kept, model, access))
+    return kept.models[key]
+
+
+def _http_client(kept: _Kept, model: ModelRef, access: Access) -> httpx2.AsyncClient:
+    """The client of this server: a connection that stands saves the next call its handshake.
 
     A call that is cancelled closes the connection it used; whatever is idle closes after a few seconds.
     """
-    known = _clients.setdefault(asyncio.get_running_loop(), {})
     key = (access.base_url, tuple(sorted(access.headers.items())))
-    if key not in known:
-        known[key] = httpx2.AsyncClient(
+    if key not in kept.clients:
+        kept.clients[key] = httpx2.AsyncClient(
             verify=_tls(),
             timeout=httpx2.Timeout(SILENCE, connect=CONNECT),
             trust_env=not is_local(model),
             headers=access.headers,
         )
-    return known[key]
+    return kept.clients[key]
 
 
 def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
