@@ -156,7 +156,7 @@ class RelayWorkflow:
 
     async def _commit(self, member: Member, result: AgentResult) -> bool:
         name = f"r{self.turn}-commit"
-        title = (result.text.strip().splitlines() or [f"turn {self.turn}"])[0][:72]
+        title = tasks.subject(result.text) or f"turn {self.turn}"
         order = CommitInput(
             step_id=step_id(name),
             ids=self.order.ids,

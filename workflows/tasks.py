@@ -54,3 +54,12 @@ def readable(told: list[str]) -> tuple[str, ...]:
             break
         count += 1
     return tuple(told[:count])
+
+
+def subject(text: str, most: int = 60) -> str:
+    """The first sentence of an agent's closing words as the subject of its commit, cut between words."""
+    line = (text.strip().splitlines() or [""])[0]
+    sentence = line.split(". ")[0].rstrip(".")
+    if len(sentence) <= most:
+        return sentence
+    return sentence[: most - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

@@ -2,7 +2,7 @@
 
 from app.domain.tool import ToolCall, ToolResult
 from workflows.calls import groups, pending
-from workflows.tasks import TOLD_LIMIT, readable
+from workflows.tasks import TOLD_LIMIT, readable, subject
 
 
 def call(index: int, effect: str, verdict: str = "allow") -> tuple[ToolCall, str]:
@@ -34,3 +34,10 @@ def test_words_wait_for_the_next_turn_where_one_is_full() -> None:
     assert readable(words) == (words[0],)
     assert readable(["x" * (TOLD_LIMIT + 1), "y"]) == ("x" * (TOLD_LIMIT + 1),)
     assert readable([]) == ()
+
+
+def test_a_commits_subject_is_the_first_sentence_cut_between_words() -> None:
+    assert subject("Faster now. Left: the tests.\nMore.") == "Faster now"
+    assert subject("") == "" and subject("\n\n") == ""
+    long = subject("word " * 30)
+    assert len(long) <= 60 and long.endswith("word…")
