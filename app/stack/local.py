@@ -28,7 +28,7 @@ def ensure(settings: Settings, say: Say) -> None:
     _ensure_demo_again(settings, say)
     data = settings.data_dir
     external = _external(settings)
-    if (external or living(data, "temporal")) and _current_worker(data):
+    if (external or living(data, "temporal")) and _current_worker(settings):
         return
     with told_plainly(data), stack_lock(data):
         if not external and living(data, "temporal") is None:
@@ -36,7 +36,7 @@ def ensure(settings: Settings, say: Say) -> None:
             from app.stack.server import start
 
             start(settings)
-        if not _current_worker(data):
+        if not _current_worker(settings):
             _replace_worker(settings, say)
 
 
@@ -94,9 +94,22 @@ def _external(settings: Settings) -> bool:
     return bool(configured(settings))
 
 
-def _current_worker(data: Path) -> bool:
+def _current_worker(settings: Settings) -> bool:
+    data = settings.data_dir
     worker = living(data, "worker")
-    return worker is not None and worker.build == build_id() and _knows_vault(worker) and is_ready(data, worker)
+    return (
+        worker is not None
+        and worker.build == build_id()
+        and worker.address == _polled(settings)
+        and _knows_vault(worker)
+        and is_ready(data, worker)
+    )
+
+
+def _polled(settings: Settings) -> str:
+    """Where a worker started now would look for work; empty where Temporal's own profiles say it."""
+    local = load(settings.data_dir).temporal
+    return settings.address or os.environ.get("TEMPORAL_ADDRESS", "") or (local.address if local else "")
 
 
 def _knows_vault(worker: Service) -> bool:
@@ -110,9 +123,12 @@ def _replace_worker(settings: Settings, say: Say) -> None:
     if (before := load(data).worker) is not None:
         worker_gone(data, before.pid)
     if old is not None:
-        newer, other = old.build != build_id(), not _knows_vault(old)
-        why = ": the installed code is newer" if newer else ": another Vault is named now" if other else ""
-        say(f"replacing the worker{why}")
+        reasons = {
+            "the installed code is newer": old.build != build_id(),
+            "another Vault is named now": not _knows_vault(old),
+            "Temporal is at another address now": old.address != _polled(settings),
+        }
+        say(": ".join(["replacing the worker", *(why for why, true in reasons.items() if true)][:2]))
         stop(old, DRAIN)
     else:
         say("starting the worker")
@@ -127,7 +143,13 @@ def _replace_worker(settings: Settings, say: Say) -> None:
         env=_environment(settings),
     )
     log.close()
-    service = Service(pid=process.pid, started=start_time(process.pid), build=build_id(), vault=vault_id())
+    service = Service(
+        pid=process.pid,
+        started=start_time(process.pid),
+        build=build_id(),
+        address=_polled(settings),
+        vault=vault_id(),
+    )
     save(data, "worker", service)
     _wait_ready(data, service, process)
 

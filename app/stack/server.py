@@ -1,10 +1,12 @@
 """Our own Temporal dev server: durable in `temporal.db`, on loopback, with the settings that make it fast."""
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
@@ -23,6 +25,10 @@ from app.stack.state import Service, load, save
 PORT, UI_PORT = 7233, 8233
 RETENTION_HOURS = 720
 _PATIENCE = 40.0
+_FREED = 5.0
+"""Seconds for an ended server to let go of its ports."""
+_ANY = (20_000, 32_000)
+"""Below the ports that systems give to outgoing connections."""
 _DYNAMIC = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
@@ -43,9 +49,12 @@ def program() -> str:
 
 
 def start(settings: Settings) -> Service:
-    """Starts the server, detached, and returns once it serves our namespace."""
+    """Starts the server, detached, and returns once it serves our namespace.
+
+    It keeps the ports it had, where workers and watchers look for it, unless somebody else took them.
+    """
     first = _ports(load(settings.data_dir).temporal)
-    for ports in (first, (_any(), _any())):  # somebody else may take a free port first
+    for ports in (first, first, (any_port(), any_port())):  # one of the ports it chooses itself may be taken meanwhile
         service = _try(settings, *ports)
         if service is not None:
             return service
@@ -91,14 +100,19 @@ def _argv(data: Path, namespace: str, port: int, ui_port: int) -> list[str]:
 
 
 def _ports(before: Service | None) -> tuple[int, int]:
-    """The ports it had before, so that links and watchers stay right; else the usual ones; else any."""
-    if before is not None:
-        port, ui_port = (int(url.rpartition(":")[2]) for url in (before.address, before.ui))
-        if _free(port) and _free(ui_port):
-            return port, ui_port
-    if _free(PORT) and _free(UI_PORT):
-        return PORT, UI_PORT
-    return _any(), _any()
+    """The ports it had before, so that workers, links and watchers stay right; else the usual ones; else any."""
+    had = [int(url.rpartition(":")[2]) for url in (before.address, before.ui)] if before else [0, 0]
+    port, ui_port = (_port(*pair) for pair in zip(had, (PORT, UI_PORT), strict=True))
+    return port, ui_port
+
+
+def _port(had: int, usual: int) -> int:
+    deadline = time.monotonic() + _FREED
+    while had and time.monotonic() < deadline:
+        if _free(had):
+            return had
+        time.sleep(0.02)  # a killed server's last threads hold it for a moment, and nothing tells
+    return usual if _free(usual) else any_port()
 
 
 def _free(port: int) -> bool:
@@ -111,10 +125,9 @@ def _free(port: int) -> bool:
     return True
 
 
-def _any() -> int:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
+def any_port() -> int:
+    """A free port that no outgoing connection is ever given while the server is down."""
+    return next(port for port in iter(lambda: random.randrange(*_ANY), None) if _free(port))
 
 
 async def _serving(service: Service, process: "subprocess.Popen[bytes]", namespace: str) -> None:

@@ -16,7 +16,10 @@ Name = Literal["temporal", "worker", "demo"]
 
 
 class Service(Model):
-    """One process of the stack. `build`: of the code it runs; `address`: where it listens; `vault`: the one it asks."""
+    """One process of the stack. `build`: of the code it runs; `vault`: the one it asks.
+
+    `address`: where it listens; of a worker, the Temporal server that it polls.
+    """
 
     pid: int
     started: str

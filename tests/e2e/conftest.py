@@ -5,10 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from harness import Script, System, flags, playing
+from harness import Script, System, flags, playing, settings_apart
 
 from app.demo.example import create
-from app.settings import Settings
 from app.stack.local import down, ensure
 
 
@@ -16,7 +15,7 @@ from app.stack.local import down, ensure
 def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
     """A running stack for the whole session of this test process."""
     folder = tmp_path_factory.mktemp("system")
-    settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
+    settings = settings_apart(folder)
     ensure(settings, lambda _text: None)
     yield System(settings)
     down(settings, lambda _text: None)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from background import going, until
-from harness import Script, System, flags, playing
+from harness import Script, System, flags, playing, settings_apart
 from playbook import chores, commit_all, git, kept, key_result, proposal, shell, working
 
 from app.demo.scenario import Call, Reply
-from app.settings import Settings
 from app.stack.local import down
 from app.stack.state import living
 
@@ -26,7 +25,7 @@ DONE = shell("cp /dev/null todo.txt")
 @pytest.fixture
 def own(tmp_path: Path) -> Generator[System]:
     """A data folder of this test alone, whose stack is started by what the test does."""
-    settings = Settings(data_dir=tmp_path / "own", config_dir=tmp_path / "config")
+    settings = settings_apart(tmp_path)
     yield System(settings)
     down(settings, lambda _text: None)
 

@@ -4,10 +4,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from harness import System
+from harness import System, settings_apart
 
 from app.demo.example import create
-from app.settings import Settings
 from app.stack.local import down
 from app.stream.journal import load_view
 
@@ -15,7 +14,7 @@ from app.stream.journal import load_view
 @pytest.fixture
 def own(tmp_path: Path) -> Generator[System]:
     """A stack that nobody else uses: it is ended and started again."""
-    settings = Settings(data_dir=tmp_path / "data", config_dir=tmp_path / "config")
+    settings = settings_apart(tmp_path)
     yield System(settings)
     down(settings, lambda _text: None)
 

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 from background import comes_true, going
-from harness import Script, System
+from harness import Script, System, settings_apart
 from odd_server import Raw, answering, speaking
 from playbook import Messages, chores, git, kept, proposal, shell, texts, working
 
 from app.demo.scenario import Reply
-from app.settings import Settings
 from app.stack.local import down
 from app.stack.state import living, load
 
@@ -30,7 +29,7 @@ PATIENCE = 60
 @pytest.fixture
 def own(tmp_path: Path) -> Generator[System]:
     """A data folder of this test alone, whose stack is started by what the test does."""
-    settings = Settings(data_dir=tmp_path / "own", config_dir=tmp_path / "config")
+    settings = settings_apart(tmp_path)
     yield System(settings)
     down(settings, lambda _text: None)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from harness import settings_apart
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
 
@@ -28,7 +29,7 @@ def quiet(_text: str) -> None:
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Generator[Settings]:
     folder = tmp_path_factory.mktemp("stack")
-    own = Settings(data_dir=folder / "data", config_dir=folder / "config")
+    own = settings_apart(folder)
     yield own
     down(own, quiet)
 

@@ -14,6 +14,9 @@ from typing import Any
 from app.demo.scenario import Reply
 from app.demo.server import Server
 from app.settings import Settings
+from app.stack.identity import data_id
+from app.stack.server import any_port
+from app.stack.state import Service, save
 
 Script = Callable[[list[dict[str, Any]], set[str]], Reply]
 
@@ -63,6 +66,15 @@ class System:
         )
         assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
+
+
+def settings_apart(folder: Path) -> Settings:
+    """Settings of a system in `folder`, whose server has ports of its own: the usual ones are a person's."""
+    settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
+    data_id(settings.data_dir)
+    address, ui = (f"127.0.0.1:{any_port()}" for _ in range(2))
+    save(settings.data_dir, "temporal", Service(pid=0, started="", address=address, ui=f"http://{ui}"))
+    return settings
 
 
 @contextmanager

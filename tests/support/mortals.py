@@ -9,16 +9,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import System
+from harness import System, settings_apart
 
 from app.domain.run import Decision, ModelRef, RunInput, RunView
 from app.pids import start_time
 from app.runs import door, order
 from app.runs.plugin import PLUGIN
-from app.settings import Settings
 from app.stack import server
 from app.stack.connect import connect
-from app.stack.identity import data_id
 from app.stack.state import living, stop
 from app.stream.journal import load_view
 
@@ -96,8 +94,7 @@ class Mortals(System):
 @contextmanager
 def mortals(folder: Path) -> Generator[Mortals]:
     """A system with a Temporal server of its own."""
-    settings = Settings(data_dir=folder / "data", config_dir=folder / "config")
-    data_id(settings.data_dir)
+    settings = settings_apart(folder)
     (settings.data_dir / "logs").mkdir()
     server.start(settings)
     try:
