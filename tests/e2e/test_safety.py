@@ -128,7 +128,7 @@ def test_a_person_is_asked_and_answers_hold(system: System, secretive: Path, mod
     assert "may hold secrets" in told["requests"][0]["reason"]
     system.ctl("approve", run, "--always", cwd=secretive)
     asked = system.json("watch", run, cwd=secretive, code=6)["requests"]
-    assert [request["rule"] for request in asked] == ["bash: echo reached"]
+    assert [request["rule"] for request in asked] == ["bash: echo reached (network)"]
     system.ctl("deny", run, "--never", "--reason", "stay at home", cwd=secretive)
     asked = system.json("watch", run, cwd=secretive, code=6)["requests"]
     assert "outside the repository" in asked[0]["reason"]

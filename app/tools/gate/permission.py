@@ -18,6 +18,8 @@ from app.tools.gate.sandbox import Sandbox
 from app.tools.paths import outside, sensitive
 from app.tools.registry import REGISTRY, Tool
 
+_PATTERN = 300
+"""Bytes of a rule; a longer call is named by its digest, so that no other call passes for it."""
 _SHORT = 120
 """Characters of a preview that only the history shows; who is asked sees more."""
 
@@ -58,8 +60,8 @@ def judge(
     free = not reason or mode == "full" or rule is not None
     if free:
         return call.model_copy(update={"reason": reason[:400]})
-    whole = _line(tool.preview(values), 400)
-    asked = {"verdict": "ask", "reason": reason[:400], "rule": f"{name}: {pattern}"[:400], "preview": whole}
+    whole = _line(tool.preview(values), 300)
+    asked = {"verdict": "ask", "reason": _fitting(reason, 300), "rule": f"{name}: {pattern}", "preview": whole}
     return call.model_copy(update=asked)
 
 
@@ -78,9 +80,19 @@ def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, san
 
 
 def _pattern(tool: Tool, values: Any) -> str:
+    """What a standing rule names: the whole call, or its beginning with a digest of the whole."""
     if tool.effect == "run":
-        return str(values.command)[:390]
-    return " ".join(tool.paths(values))[:390] or "*"
+        where = "" if values.cwd in ("", ".") else f" (in {values.cwd})"
+        whole = f"{values.command}{where}{' (network)' if values.network else ''}"
+    else:
+        whole = " ".join(tool.paths(values)) or "*"
+    if len(whole.encode()) <= _PATTERN:
+        return whole
+    return f"{_fitting(whole, _PATTERN - 80)} … sha256:{sha256(whole.encode()).hexdigest()}"
+
+
+def _fitting(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def _nothing(index: int, text: str) -> ToolCall:
@@ -95,4 +107,4 @@ def _canonical(arguments: str) -> str:
 
 
 def _line(text: str, most: int) -> str:
-    return " ".join(text.split())[:most]
+    return _fitting(" ".join(text.split()), most)
