@@ -32,7 +32,10 @@ class MeasureActivities:
         """The reading of a command or a test count. What is left of a killed attempt is ended first."""
         self.host.own(order.workspace.data_id)
         Voice.of(order.run, "", order.run, 0).say("measure", order.key_result.title)
-        reading = await guarded(workspace.measure(self.host.data, order, self.host.settings, allowed=order.allowed))
+        attempt = activity.info().attempt
+        reading = await guarded(
+            workspace.measure(self.host.data, order, self.host.settings, allowed=order.allowed, attempt=attempt)
+        )
         reached("done")
         return reading
 

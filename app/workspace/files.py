@@ -15,18 +15,22 @@ LOCK_WAIT = 60.0
 """Seconds to wait for another writer of the same folder."""
 
 
+class Held(UserError):
+    """Another process holds a folder and does not let go. A later attempt may succeed."""
+
+
 @contextmanager
 def locked(folder: Path, wait: float = LOCK_WAIT) -> Generator[int]:
     """Holds `flock` on the folder itself and yields its descriptor; the kernel frees it on SIGKILL.
 
-    Raises `UserError` (exit 1) when another process holds it for longer than `wait` seconds.
+    Raises `Held` (exit 1) when another process holds it for longer than `wait` seconds.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + wait
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:
-                raise UserError(f"`{folder}` is in use by another process for {wait:.0f} s; try again later", 1)
+                raise Held(f"`{folder}` is in use by another process for {wait:.0f} s; try again later", 1)
             time.sleep(0.02)
         yield descriptor
     finally:

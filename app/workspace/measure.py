@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.domain.contracts import MeasureInput
@@ -30,6 +30,7 @@ class _Bench:
     settings: Settings
     measure: Command | TestCount
     sandboxed: bool
+    attempt: int
 
     @property
     def repeat(self) -> int:
@@ -38,19 +39,27 @@ class _Bench:
     @property
     def keys(self) -> list[str]:
         """One for each run of the command: those that decide, then those of the commit's own files."""
-        return [f"{self.order.step_id}-{number}" for number in range(2 * self.repeat)]
+        return [f"{self.order.step_id}-a{self.attempt}-{number}" for number in range(2 * self.repeat)]
+
+    @property
+    def earlier(self) -> "list[_Bench]":
+        """What attempts before this one may have left."""
+        return [replace(self, attempt=number) for number in range(1, self.attempt)]
 
     @property
     def folder(self) -> Path:
-        return run_folder(self.data, self.order.run) / f".measure-{folder_name(self.order.step_id)}"
+        return run_folder(self.data, self.order.run) / f".measure-{folder_name(self.order.step_id)}-a{self.attempt}"
 
     def beside(self, end: str) -> Path:
         return self.folder.with_name(f"{self.folder.name}.{end}")
 
 
-async def measure(data: Path, order: MeasureInput, settings: Settings, *, allowed: bool = False) -> Reading:
+async def measure(
+    data: Path, order: MeasureInput, settings: Settings, *, allowed: bool = False, attempt: int = 1
+) -> Reading:
     """The reading; what cannot be measured is a reading without value whose `problem` says why.
 
+    `attempt`: each has a folder of its own, and ends what earlier ones left: one that was frozen may wake.
     With changed protected files the value is read with the approved ones, `own_value` with the commit's.
     """
     from app.tools.gate.sandbox import probe  # it is above us: the gate uses worktrees
@@ -63,7 +72,7 @@ async def measure(data: Path, order: MeasureInput, settings: Settings, *, allowe
         return _unmeasured(order, "not measured yet: no sandbox on this machine; it runs once you approve")
     if what.network and not allowed:
         return _unmeasured(order, "not measured yet: it wants the network")
-    bench = _Bench(data, order, settings, what, sandboxed)
+    bench = _Bench(data, order, settings, what, sandboxed, attempt)
     git, ws = private_git(data, order.run), order.workspace
     changed = await asyncio.to_thread(protected_changes, git, order.approved, order.commit, what, ws.subdir)
     await _end_earlier(bench)
@@ -81,8 +90,10 @@ def _unmeasured(order: MeasureInput, problem: str) -> Reading:
 async def _end_earlier(bench: _Bench) -> None:
     from app.tools.process import kill_left
 
-    for key in bench.keys:
-        await asyncio.to_thread(kill_left, bench.data, key)
+    for earlier in bench.earlier:
+        for key in earlier.keys:
+            await asyncio.to_thread(kill_left, bench.data, key)
+        await asyncio.to_thread(_remove_tree, earlier)
 
 
 async def _read(bench: _Bench, approved: tuple[str, ...], keys: list[str]) -> Reading:

@@ -35,6 +35,10 @@ def private_git(data: Path, run: str) -> Git:
     """
     private = private_dir(data, run)
     remove(private / "commondir")
+    for name in ("worktrees", "info", "refs", "objects"):
+        if (private / name).is_symlink():  # it would lead our own writes out of the repository
+            remove(private / name)
+            (private / name).mkdir()
     return Git(private, private)
 
 

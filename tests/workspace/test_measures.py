@@ -19,7 +19,9 @@ def sh(script: str, **more: object) -> Command:
     return Command.model_validate({"argv": ("sh", "-c", script)} | more)
 
 
-async def read(desk: Desk, ws: Workspace, measure: Measure, commit: str = "", *, allowed: bool = True) -> Reading:
+async def read(
+    desk: Desk, ws: Workspace, measure: Measure, commit: str = "", *, allowed: bool = True, attempt: int = 1
+) -> Reading:
     key_result = KeyResult(id="kr-1", title="it", measure=measure, direction="up", target=1)
     order = MeasureInput(
         step_id="run-1/kr-1:turn 1",
@@ -31,7 +33,7 @@ async def read(desk: Desk, ws: Workspace, measure: Measure, commit: str = "", *,
         approved=ws.base,
         allowed=allowed,
     )
-    return await workspace.measure(desk.data, order, desk.settings, allowed=allowed)
+    return await workspace.measure(desk.data, order, desk.settings, allowed=allowed, attempt=attempt)
 
 
 def left(desk: Desk) -> list[str]:
@@ -108,10 +110,10 @@ async def test_the_network_waits_for_a_person(desk: Desk) -> None:
 @needs_sandbox
 async def test_what_a_killed_attempt_left_is_taken_away(desk: Desk) -> None:
     ws = desk.prepare()
-    folder = desk.data / "worktrees" / "run-1" / ".measure-run-1_kr-1_turn_1"
+    folder = desk.data / "worktrees" / "run-1" / ".measure-run-1_kr-1_turn_1-a1"
     folder.mkdir()
     (folder / "left").write_text("over")
-    assert (await read(desk, ws, sh("ls | wc -l"))).value == 2.0
+    assert (await read(desk, ws, sh("ls | wc -l"), attempt=2)).value == 2.0
     assert left(desk) == []
 
 
