@@ -22,7 +22,7 @@ from activities.run import RunActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
 from app import bus, llm
-from app.domain.contracts import LLM_QUEUE, QUEUE, host_queue
+from app.domain.contracts import QUEUE, host_queue, llm_queue
 from app.errors import UserError
 from app.runs.plugin import PLUGIN
 from app.settings import Settings, load
@@ -64,7 +64,13 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
             **shared,
         ),
-        Worker(client, task_queue=LLM_QUEUE, activities=[agent.turn], max_concurrent_activities=LLM_SLOTS, **shared),
+        Worker(
+            client,
+            task_queue=llm_queue(host.data_id),
+            activities=[agent.turn],
+            max_concurrent_activities=LLM_SLOTS,
+            **shared,
+        ),
         Worker(
             client,
             task_queue=host_queue(host.data_id),
@@ -97,13 +103,15 @@ async def run(settings: Settings, *, interceptors: Sequence[Interceptor] = ()) -
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(settings.data_dir))
-        for worker in workers(client, host, interceptors=interceptors):
+        started = workers(client, host, interceptors=interceptors)
+        for worker in started:
             await stack.enter_async_context(worker)
         worker_ready(settings.data_dir)
         warming = asyncio.create_task(llm.preload())
         await stop.wait()
         warming.cancel()
         worker_gone(settings.data_dir, os.getpid())
+        await asyncio.gather(*(worker.shutdown() for worker in started))  # all stop polling at once, then drain
 
 
 def main(*, interceptors: Sequence[Interceptor] = ()) -> None:

@@ -28,14 +28,14 @@ from activities.conversation import (
     turn_of,
 )
 from activities.deltas import Voice
-from activities.host import Host, guarded, reached
+from activities.host import BEAT, Host, guarded, reached
 from app import prompts
 from app.domain.budget import Spent
 from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord
 from app.domain.tool import Workspace
 from app.llm import ChatRequest, ModelError, answer
-from app.stream import Stream, digest, fork
+from app.stream import Stream, Unwritable, digest, fork
 from app.tools.registry import REGISTRY, specs
 
 
@@ -66,7 +66,12 @@ class AgentActivities:
             return found
         answered = await self._ask(order, found)
         reached("done")
-        return await asyncio.to_thread(self._end, order, asked, found, answered)
+        while True:
+            try:
+                return await asyncio.to_thread(self._end, order, asked, found, answered)
+            except Unwritable as error:  # a full disk: the answer is paid, only the append is tried again
+                _voice(order, found.brief).say("trouble", error.strerror)
+                await asyncio.sleep(BEAT)
 
     def _begin(self, order: TurnInput, asked: str) -> Turn | Question:
         """The turn, if its answer is recorded; else what is to be asked."""
@@ -80,14 +85,17 @@ class AgentActivities:
         return Question(brief, new, [*messages_of(history), *messages_of(new)])
 
     def _end(self, order: TurnInput, asked: str, found: Question, answered: NewRecord) -> Turn:
-        batch = Stream(self.host.data, order.session.session_id).append(
+        stream = Stream(self.host.data, order.session.session_id)
+        batch = stream.append(
             expected=order.session.end,
             step_id=order.step_id,
             digest=asked,
             records=[*found.new, answered],
             ids=found.brief.ids,
         )
-        return turn_of(self.host.data, order, found.brief, batch, answered.body, replayed=False)
+        # Another attempt may have been faster: its answer is the recorded one.
+        recorded = stream.read(batch)[-1].body
+        return turn_of(self.host.data, order, found.brief, batch, recorded, replayed=recorded != answered.body)
 
     async def _ask(self, order: TurnInput, found: Question) -> NewRecord:
         brief = found.brief
@@ -99,7 +107,7 @@ class AgentActivities:
             tools=specs(names),
             must_call=order.must_answer,
         )
-        voice = Voice.of(brief.run, brief.agent, order.session.session_id, order.turn)
+        voice = _voice(order, brief)
         voice.say("model_started", brief.model.id)
         started = time.monotonic()
         try:
@@ -149,6 +157,10 @@ class AgentActivities:
     async def fork(self, order: ForkInput) -> EventRange:
         """A new session that goes on from another one's end, by reference."""
         return await guarded(asyncio.to_thread(fork, self.host.data, order.parent, order.session_id, order.ids))
+
+
+def _voice(order: TurnInput, brief: Brief) -> Voice:
+    return Voice.of(brief.run, brief.agent, order.session.session_id, order.turn)
 
 
 def _where(workspace: Workspace) -> str:

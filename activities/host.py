@@ -13,7 +13,8 @@ from temporalio.exceptions import ApplicationError
 
 from app.errors import UserError
 from app.settings import Settings
-from app.stream import Diverged
+from app.stream import Damaged, Diverged
+from app.workspace.files import Held
 
 BEAT = 2.0
 """Seconds between heartbeats: a cancel reaches the activity with the next one."""
@@ -73,8 +74,10 @@ async def guarded(work: Awaitable[Result]) -> Result:
     async with beating():
         try:
             return await work
-        except Diverged as error:
-            raise ApplicationError(str(error), type="Diverged", non_retryable=True) from error
+        except (Diverged, Damaged) as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+        except Held as error:
+            raise ApplicationError(str(error), type="Held") from error
         except UserError as error:
             raise ApplicationError(str(error), type="UserError", non_retryable=True) from error
 

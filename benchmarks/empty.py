@@ -6,7 +6,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
 from app.domain.base import Model
-from app.domain.contracts import LLM_QUEUE, host_queue
+from app.domain.contracts import host_queue, llm_queue
 
 EMPTY = "EmptyAgent"
 NOTHING = "empty"
@@ -33,7 +33,7 @@ class EmptyAgent:
     async def run(self, order: EmptyInput) -> int:
         """The number of steps made."""
         for number in range(order.steps):
-            await _step(f"t{number}-model", LLM_QUEUE, minutes=30, heartbeat=15, attempts=12)
+            await _step(f"t{number}-model", llm_queue(order.data_id), minutes=30, heartbeat=15, attempts=12)
             await _step(f"t{number}-s0-read", host_queue(order.data_id), minutes=15, heartbeat=5, attempts=10)
         return order.steps
 

@@ -17,7 +17,7 @@ from temporalio.worker import Worker
 
 from activities.host import Host
 from app import bus
-from app.domain.contracts import AGENT, LLM_QUEUE, QUEUE, AgentResult, host_queue
+from app.domain.contracts import AGENT, QUEUE, AgentResult, host_queue, llm_queue
 from app.runs.plugin import PLUGIN
 from app.stack.connect import connect
 from benchmarks.empty import EMPTY, EmptyAgent, EmptyInput, nothing
@@ -63,7 +63,7 @@ async def working(at: Place) -> AsyncIterator[None]:
     host = Host(settings=at.settings, data_id=at.workspace.data_id)
     more: dict[str, dict[str, list[Any]]] = {
         QUEUE: {"workflows": [EmptyAgent]},
-        LLM_QUEUE: {"activities": [nothing]},
+        llm_queue(host.data_id): {"activities": [nothing]},
         host_queue(host.data_id): {"activities": [nothing]},
     }
     async with AsyncExitStack() as stack:
@@ -106,7 +106,7 @@ def per_step(history: WorkflowHistory) -> float:
         event.event_time.ToNanoseconds() / 1e9
         for event in history.events
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        and event.activity_task_scheduled_event_attributes.task_queue.name == LLM_QUEUE
+        and event.activity_task_scheduled_event_attributes.task_queue.name.startswith("codetether-llm-")
     ]
     return (times[STEPS] - times[1]) / (STEPS - 1)
 

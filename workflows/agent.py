@@ -266,7 +266,7 @@ class AgentWorkflow:
             missing=tuple(self.missing),
             reason=reason[:400],
         )
-        self.session = await step(CLOSE, order, EventRange, id=name, data_id=self.order.workspace.data_id)
+        self.session = await step(CLOSE, order, EventRange, id=name, data_id=self.order.workspace.data_id, ending=True)
         self.results, self.missing = (), []
 
     async def _shielded_close(self, reason: str) -> None:
@@ -286,7 +286,7 @@ class AgentWorkflow:
             spent=self.spent,
             steps=self.turn,
             rules=self.rules,
-            told=tuple(self.told),
+            told=tasks.readable(self.told, tasks.LEFT_LIMIT),
         )
 
     def _carried(self) -> AgentInput:

@@ -9,7 +9,7 @@ from temporalio.exceptions import ChildWorkflowError
 
 from app.domain.contracts import AGENT, USAGE, AgentInput, AgentResult, SessionUse
 from app.domain.session import Ids
-from workflows.steps import reason_of, step, was_cancelled
+from workflows.steps import heed_cancel, reason_of, step, was_cancelled
 
 
 async def run_agent(
@@ -36,7 +36,9 @@ async def run_agent(
                 await started()
             except asyncio.CancelledError:
                 agent.cancel()  # and it is waited for
-        return await agent
+        result: AgentResult = await agent
+        heed_cancel()
+        return result
     except ChildWorkflowError as error:
         if was_cancelled(error):
             raise

@@ -4,6 +4,7 @@ import asyncio
 
 from temporalio import workflow
 
+from app.domain.budget import Spent
 from app.domain.contracts import (
     DRAFT,
     GO,
@@ -56,6 +57,11 @@ class GoWorkflow(WorkingWorkflow):
         """The drafting agent asks for a larger share."""
         grant = Grant(budget=self.purse.more(request.agent, request.spent))
         await workflow.get_external_workflow_handle(request.agent).signal(GRANTED, grant)
+
+    @property
+    def used(self) -> Spent:
+        """Drafts and judgements of baselines, besides what the journal tells of."""
+        return self.purse.spent
 
     async def work(self) -> RunResult:
         """Agrees on an OKR, then has it reached."""
@@ -136,7 +142,7 @@ class GoWorkflow(WorkingWorkflow):
         await workflow.wait_condition(lambda: not self.paused)
         self.drafts += 1
         order = self.order
-        told, self.told = tuple(words.text for words in self.told), []
+        told = self.take_told()
         session = EventRange(session_id=f"{order.run}-draft-{self.drafts}")
         child = session.session_id
         self.agent = child

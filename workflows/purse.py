@@ -1,5 +1,7 @@
 """A node of the budget tree: what may be spent here, and what children reserved of it."""
 
+from collections.abc import Iterable
+
 from app.domain.budget import Budget, Spent
 
 SHARE = 4
@@ -16,7 +18,7 @@ class Purse:
 
     def lend(self, child: str) -> Budget:
         """Reserves a share for a child that is about to start."""
-        self.lent[child] = _quarter(self.spent.left(self.budget))
+        self.lent[child] = _quarter(_less(self.spent.left(self.budget), self.lent.values()))
         return self.lent[child]
 
     def more(self, child: str, spent: Spent) -> Budget:
@@ -35,6 +37,17 @@ class Purse:
     def empty(self) -> bool:
         """Whether no further call may start."""
         return self.spent.share(self.budget) >= 1.0
+
+
+def _less(left: Budget, lent: Iterable[Budget]) -> Budget:
+    """What is left beside what living children hold."""
+    held = list(lent)
+    return Budget(
+        usd=None if left.usd is None else max(0.0, left.usd - sum(b.usd or 0 for b in held)),
+        tokens=None if left.tokens is None else max(0, left.tokens - sum(b.tokens or 0 for b in held)),
+        seconds=None if left.seconds is None else max(0.0, left.seconds - sum(b.seconds or 0 for b in held)),
+        steps=None if left.steps is None else max(0, left.steps - sum(b.steps or 0 for b in held)),
+    )
 
 
 def _quarter(left: Budget) -> Budget:

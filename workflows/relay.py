@@ -95,7 +95,8 @@ class RelayWorkflow:
             self.turn += 1
             result, session = await self._agent(member)
             self.purse.settle(session.session_id, result.spent)
-            self.told, self.rules, self.baton = result.told, result.rules, result.text
+            self.told = (*result.told, *self.told)
+            self.rules, self.baton = result.rules, result.text
             changed = await self._commit(member, result)
             moved = await self._measure() if changed or not self._measured() else False
             self.quiet = 0 if changed or moved else self.quiet + 1
@@ -120,6 +121,8 @@ class RelayWorkflow:
 
     def _agent_order(self, member: Member, session: EventRange, ids: Ids) -> AgentInput:
         order = self.order
+        told = tasks.readable(self.told)
+        self.told = self.told[len(told) :]
         return AgentInput(
             run=order.run,
             top=order.top,
@@ -139,7 +142,7 @@ class RelayWorkflow:
             workspace=order.workspace,
             mode=order.mode,
             rules=self.rules,
-            told=self.told,
+            told=told,
             budget=self.purse.lend(session.session_id),
             max_steps=order.max_steps,
             history_limit=order.history_limit,

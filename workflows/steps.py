@@ -8,6 +8,7 @@
 | everything else     | host  | 5 min          | 5 s       | without end: they are found done, or made again |
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
 
-from app.domain.contracts import LLM_QUEUE, MEASURE, TURN, host_queue
+from app.domain.contracts import MEASURE, TURN, host_queue, llm_queue
 
 Result = TypeVar("Result")
 
@@ -46,24 +47,36 @@ _MEASURE = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
 _OTHER = _Row(timedelta(minutes=5), timedelta(seconds=5), _retry(0, 10))
 
 
-async def step(name: str, order: Any, result: type[Result], *, id: str, data_id: str, summary: str = "") -> Result:
+async def step(
+    name: str, order: Any, result: type[Result], *, id: str, data_id: str, summary: str = "", ending: bool = False
+) -> Result:
     """Runs one activity and waits for its result, also for the end of a cancelled one.
 
-    A cancelled activity is waited for: nothing of it runs on when the workflow goes on.
+    A cancelled activity is waited for: nothing of it runs on when the workflow goes on. One that
+    completed all the same does not hide the cancel, unless it belongs to the `ending` that the cancel asks for.
     """
     row = {TURN: _TURN, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
-    return await workflow.execute_activity(
+    given = await workflow.execute_activity(
         name,
         order,
         result_type=result,
         activity_id=id,
-        task_queue=LLM_QUEUE if name == TURN else host_queue(data_id),
+        task_queue=llm_queue(data_id) if name == TURN else host_queue(data_id),
         start_to_close_timeout=row.timeout,
         heartbeat_timeout=row.heartbeat,
         retry_policy=row.retry,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary[:200] or None,
     )
+    if not ending:
+        heed_cancel()
+    return given
+
+
+def heed_cancel() -> None:
+    """Raises `CancelledError` where a cancel was asked for: the SDK forgets it when what it waited for completes."""
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
 
 
 def step_id(activity_id: str) -> str:

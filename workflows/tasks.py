@@ -1,9 +1,14 @@
 """The tasks that agents are given, written from decisions alone."""
 
+from collections.abc import Sequence
+
 from app.domain.okr import Command, Judge, KeyResult, Member, Okr, TestCount
 
 TOLD_LIMIT = 12_000
-"""Characters of a person's words in one turn: a payload must stay small."""
+"""Bytes of a person's words in one turn: a payload must stay small."""
+TOLD_COUNT = 40
+LEFT_LIMIT = 30_000
+"""Bytes of words that an ended agent hands on unread."""
 
 
 def drafting(intent: str, earlier: Okr | None, notes: tuple[str, ...]) -> str:
@@ -45,12 +50,12 @@ def _how(kr: KeyResult) -> str:
             return f"a judgement: {question}"
 
 
-def readable(told: list[str]) -> tuple[str, ...]:
+def readable(told: Sequence[str], limit: int = TOLD_LIMIT) -> tuple[str, ...]:
     """The words that fit into one turn, at least one; the others wait for the next."""
     count, size = 0, 0
-    for words in told:
-        size += len(words)
-        if count and size > TOLD_LIMIT:
+    for words in told[:TOLD_COUNT]:
+        size += len(words.encode())
+        if count and size > limit:
             break
         count += 1
     return tuple(told[:count])

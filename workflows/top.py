@@ -35,12 +35,16 @@ from app.domain.fold import apply
 from app.domain.run import Decision, Request, RunInput, RunView
 from app.domain.session import EventRange
 from app.domain.tool import Rule
+from workflows import tasks
 from workflows.details import markdown
 from workflows.steps import step, step_id
 
 OUTCOME = SearchAttributeKey.for_keyword("Outcome")
 PROGRESS = SearchAttributeKey.for_float("Progress")
 WARN_AT = 0.8
+BATCH_BYTES = 40_000
+SHOWN_DECISIONS, SHOWN_TEXT = 20, 200
+"""Of what a query or an update answers: the journal has everything."""
 
 
 class TopWorkflow:
@@ -88,13 +92,13 @@ class TopWorkflow:
     async def _write(self) -> None:
         async with self.writing:
             while self.unwritten:
-                events = tuple(self.unwritten[:20])
+                events = _batch(self.unwritten)
                 name = f"record-{self.writes}"
                 order = RecordInput(
                     step_id=step_id(name), ids=self.order.ids, run=self.order.run, journal=self.journal, events=events
                 )
                 self.journal = await step(
-                    RECORD, order, EventRange, id=name, data_id=self.order.data_id, summary=events[-1].kind
+                    RECORD, order, EventRange, id=name, data_id=self.order.data_id, summary=events[-1].kind, ending=True
                 )
                 self.writes += 1
                 del self.unwritten[: len(events)]
@@ -119,7 +123,7 @@ class TopWorkflow:
     @workflow.update(name=DECIDE, description="Answer a request: approve, deny or amend.")
     async def decide(self, decision: Decision) -> RunView:
         await self._decide(decision)
-        return self.view
+        return self.shown()
 
     @decide.validator
     def check(self, decision: Decision) -> None:
@@ -184,7 +188,16 @@ class TopWorkflow:
 
     @workflow.query(name=VIEW)
     def on_view(self) -> RunView:
-        return self.view.model_copy(update={"journal_end": self.journal.end})
+        return self.shown()
+
+    def shown(self) -> RunView:
+        """The view, small enough for an answer."""
+        decisions = self.view.decisions[-SHOWN_DECISIONS:]
+        short = tuple(d.model_copy(update={"text": d.text[:SHOWN_TEXT]}) for d in decisions)
+        result = self.view.result
+        if result is not None:  # its key results are the OKR's
+            result = result.model_copy(update={"key_results": ()})
+        return self.view.model_copy(update={"journal_end": self.journal.end, "decisions": short, "result": result})
 
     @workflow.signal(name=TELL, description="Words for the agent at work, read at its next turn.")
     async def on_tell(self, words: Tell) -> None:
@@ -231,6 +244,12 @@ class TopWorkflow:
             self.show_progress()
         await self.flush()
 
+    def take_told(self) -> tuple[str, ...]:
+        """The waiting words that fit into one order; the others go to the agent at work, or stay."""
+        told = tasks.readable([words.text for words in self.told])
+        del self.told[: len(told)]
+        return told
+
     @property
     def paused(self) -> bool:
         """Whether nothing new may start."""
@@ -256,6 +275,17 @@ class TopWorkflow:
         except ApplicationError:
             return False
         return True
+
+
+def _batch(events: list[RunEvent]) -> tuple[RunEvent, ...]:
+    """The first events that fit into one payload, at least one."""
+    count, size = 0, 0
+    for event in events[:20]:
+        size += len(event.model_dump_json().encode())
+        if count and size > BATCH_BYTES:
+            break
+        count += 1
+    return tuple(events[:count])
 
 
 def _rfc3339(at: datetime) -> str:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from app.domain.budget import Spent
 from app.domain.contracts import (
     COMMIT,
     FINISH,
@@ -26,7 +27,7 @@ from app.domain.run import Outcome, RunInput, RunResult
 from app.domain.session import EventRange
 from app.domain.tool import Workspace
 from workflows.child import attributes
-from workflows.steps import reason_of, step, step_id, was_cancelled
+from workflows.steps import heed_cancel, reason_of, step, step_id, was_cancelled
 from workflows.top import TopWorkflow
 
 
@@ -89,7 +90,7 @@ class WorkingWorkflow(TopWorkflow):
         order = self.order
         await workflow.wait_condition(lambda: not self.paused)
         self.relay = f"{order.run}-relay"
-        told, self.told = tuple(words.text for words in self.told), []
+        told = self.take_told()
         relay: RelayResult = await workflow.execute_child_workflow(
             RELAY,
             RelayInput(
@@ -122,6 +123,7 @@ class WorkingWorkflow(TopWorkflow):
             static_summary=f"relay of {len(team)}: {', '.join(member.name for member in team)}",
         )
         self.relay = ""
+        heed_cancel()
         return await self._finished(
             RunResult(
                 outcome=relay.outcome,
@@ -136,6 +138,11 @@ class WorkingWorkflow(TopWorkflow):
             )
         )
 
+    @property
+    def used(self) -> Spent:
+        """What the run used so far."""
+        return self.view.spent
+
     # Endings --------------------------------------------------------------------------------------
 
     async def _finished(self, result: RunResult) -> RunResult:
@@ -147,6 +154,7 @@ class WorkingWorkflow(TopWorkflow):
             Finished,
             id="finish",
             data_id=self.order.data_id,
+            ending=True,
         )
         return result.model_copy(update={"branch": done.branch, "diffstat": done.diffstat})
 
@@ -157,7 +165,7 @@ class WorkingWorkflow(TopWorkflow):
             outcome=outcome,
             reason=reason,
             key_results=view.okr.key_results if view.okr else (),
-            spent=view.spent,
+            spent=self.used,
             turns=view.turn,
             base=view.base,
             commit=view.checkpoint.commit,
@@ -167,15 +175,15 @@ class WorkingWorkflow(TopWorkflow):
         try:
             if self.agent:
                 session = EventRange(session_id=self.agent)
-                use = await step(USAGE, session, SessionUse, id="end-use", data_id=self.order.data_id)
-                result = result.model_copy(update={"spent": view.spent + use.spent})
+                use = await step(USAGE, session, SessionUse, id="end-use", data_id=self.order.data_id, ending=True)
+                result = result.model_copy(update={"spent": self.used + use.spent})
             order = CommitInput(
                 step_id=step_id("end-commit"),
                 ids=self.order.ids,
                 workspace=self.workspace,
                 message=f"codetether: {outcome}, work in progress",
             )
-            saved = await step(COMMIT, order, Committed, id="end-commit", data_id=self.order.data_id)
+            saved = await step(COMMIT, order, Committed, id="end-commit", data_id=self.order.data_id, ending=True)
             return await self._finished(result.model_copy(update={"commit": saved.commit}))
         except FailureError as error:
             return result.model_copy(

@@ -27,6 +27,7 @@ class Screen:
         self.view: RunView | None = None
         self.words = ""
         self.doing = ""
+        self.trouble = ""
         self.began = time.monotonic()
         self.live: Live | None = None
 
@@ -128,6 +129,11 @@ class Screen:
                 self.words = (self.words + delta.text)[-_TAIL:]
             case "measure":
                 self.doing = f"measuring {one_line(delta.text)}"
+            case "trouble" if delta.text != self.trouble:
+                self.trouble = delta.text
+                self.out.print(
+                    f"  [yellow]trying to record the answer again[/yellow]: {escaped(one_line(delta.text, 300))}"
+                )
             case _:
                 pass
 

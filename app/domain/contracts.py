@@ -19,7 +19,11 @@ from app.domain.tool import Mode, Rule, ToolCall, ToolResult, Workspace
 # Task queues ------------------------------------------------------------------------------------
 
 QUEUE = "codetether"
-LLM_QUEUE = "codetether-llm"
+
+
+def llm_queue(data_id: str) -> str:
+    """The queue of this host's model turns: many slots, for they wait; the streams lie in this data folder."""
+    return f"codetether-llm-{data_id}"
 
 
 def host_queue(data_id: str) -> str:
@@ -176,7 +180,7 @@ class RelayResult(Model):
 
 # Activities -------------------------------------------------------------------------------------
 
-TURN = "agent.turn"  # TurnInput -> Turn                       queue: codetether-llm
+TURN = "agent.turn"  # TurnInput -> Turn                       queue: llm
 CLOSE = "agent.close"  # CloseInput -> EventRange              queue: host
 FORK = "agent.fork"  # ForkInput -> EventRange                 queue: host
 USAGE = "agent.usage"  # EventRange (end 0: to its end) -> SessionUse   queue: host

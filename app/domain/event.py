@@ -43,6 +43,9 @@ class Delta(Model):
     turn: int
     attempt: int
     seq: int
-    kind: Literal["text", "thinking", "model_started", "tool_started", "tool_output", "tool_ended", "measure"]
+    kind: Literal[
+        "text", "thinking", "model_started", "tool_started", "tool_output", "tool_ended", "measure", "trouble"
+    ]
+    """`trouble`: why what was done cannot be recorded yet; it is tried again."""
     text: str = ""
     tool: str = ""
