@@ -93,8 +93,8 @@ class AgentActivities:
             records=[*found.new, answered],
             ids=found.brief.ids,
         )
-        # Another attempt may have been faster: its answer is the recorded one.
-        recorded = stream.read(batch)[-1].body
+        # Another attempt may have been faster: its answer is the recorded one. The tools read it next.
+        recorded = stream.history(batch.end)[-1].body
         return turn_of(self.host.data, order, found.brief, batch, recorded, replayed=recorded != answered.body)
 
     async def _ask(self, order: TurnInput, found: Question) -> NewRecord:

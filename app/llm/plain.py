@@ -1,7 +1,7 @@
 """The SDK's chat completions without its walk over the conversation: 24 ms a turn at 250 kB, for nothing.
 
 pydantic-ai hands over dictionaries that are the wire's own already; the SDK would copy each of them,
-field by field, against its types.
+field by field, against its types, and write them three times as slowly as pydantic does.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from openai import AsyncOpenAI, AsyncStream, NotGiven, Omit
 from openai.resources.chat.completions import AsyncCompletions
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic_core import to_json
 
 
 class PlainCompletions(AsyncCompletions):
@@ -27,10 +28,11 @@ class PlainCompletions(AsyncCompletions):
         for field in ("extra_headers", "extra_query", "extra_body"):
             given.pop(field, None)
         stream = bool(given.get("stream"))
+        options["headers"] = {"Content-Type": "application/json", **options.get("headers", {})}
         return await self._client.post(
             "/chat/completions",
             cast_to=ChatCompletion,
-            body=given,
+            content=to_json(given | options.pop("extra_json", {})),
             options=options,
             stream=stream,
             stream_cls=AsyncStream[ChatCompletionChunk],

@@ -87,9 +87,8 @@ def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same conversation with adjacent requests joined: providers want all results in one message."""
     result: list[dict[str, Any]] = []
     for message in messages:
-        last = result[-1] if result else None
-        if last is not None and last["kind"] == "request" and message["kind"] == "request":
-            result[-1] = {**last, "parts": [*last["parts"], *message["parts"]]}
+        if result and result[-1]["kind"] == message["kind"] == "request":
+            result[-1]["parts"].extend(message["parts"])
         else:
-            result.append(message)
+            result.append({**message, "parts": list(message["parts"])} if message["kind"] == "request" else message)
     return result

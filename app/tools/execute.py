@@ -34,7 +34,9 @@ async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
         if error.errno not in _FOR_THE_MODEL:
             raise
         output = _failed(f"`{name}` failed: {error.strerror}")
-    return await asyncio.to_thread(_capped, output, ctx)
+    if len(output.text) > CAP:
+        return await asyncio.to_thread(_capped, output, ctx)
+    return _capped(output, ctx)
 
 
 def parsed(tool: Tool, arguments: str) -> Model:
