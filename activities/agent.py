@@ -70,7 +70,7 @@ class AgentActivities:
             try:
                 return await asyncio.to_thread(self._end, order, asked, found, answered)
             except Unwritable as error:  # a full disk: the answer is paid, only the append is tried again
-                _voice(order, found.brief).say("trouble", error.strerror)
+                _voice(order, found.brief).say("trouble", error.strerror or str(error))
                 await asyncio.sleep(BEAT)
 
     def _begin(self, order: TurnInput, asked: str) -> Turn | Question:
