@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from functools import partial
@@ -125,10 +127,21 @@ def _show_end(settings: "Settings", view: "RunView") -> None:
     out.print(_git(repo, "log", "--oneline", "--no-decorate", f"{result.base}..{result.branch}"))
     out.print(_git(repo, "diff", "--stat", f"{result.base}...{result.branch}"))
     out.print("cost: $0, scripted\n")
-    out.print(f"see the diff             ctl diff {view.run}")
+    ctl = _ctl()
+    out.print(f"see the diff             {ctl} diff {view.run}")
     out.print(f"open the Temporal UI     {ui_link(settings.data_dir, settings.namespace, view.run) or 'not local'}")
-    out.print('run it on your own       cd YOUR_REPOSITORY && ctl go "YOUR INTENT" --model openai/NAME --base-url URL')
-    out.print("stop everything          ctl down")
+    mine = ctl if ctl == "ctl" else Path(ctl).absolute()
+    own = f'cd YOUR_REPOSITORY && {mine} go "YOUR INTENT" --model openai/NAME --base-url URL'
+    out.print(f"run it on your own       {own}")
+    out.print(f"stop everything          {ctl} down")
+
+
+def _ctl() -> str:
+    """How this person calls us: by name, or by path before `make install`."""
+    own = Path(sys.executable).with_name("ctl")
+    if shutil.which("ctl") or not own.exists():
+        return "ctl"
+    return os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _git(repo: Path, *words: str) -> str:
