@@ -1,5 +1,6 @@
 """What the Temporal UI shows of a run: its current details as Markdown."""
 
+from app.domain.figures import figure, target
 from app.domain.okr import KeyResult
 from app.domain.run import RunView
 
@@ -26,11 +27,11 @@ def _row(kr: KeyResult) -> str:
     baseline = kr.baseline.value if kr.baseline else None
     now = kr.last.value if kr.last else baseline
     sign = "≥" if kr.direction == "up" else "≤"
-    return f"| {_line(kr.title, 120)} | {_number(baseline)} | {_number(now)} | {sign} {_number(kr.target)} {kr.unit} |"
+    return f"| {_line(kr.title, 120)} | {_number(baseline)} | {_number(now)} | {target(sign, kr.target, kr.unit)} |"
 
 
 def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:g}"
+    return "not measured" if value is None else figure(value)
 
 
 def _line(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.domain.figures import figure, target
 from app.domain.okr import Command, Judge, KeyResult, Member, Okr, TestCount
 
 TOLD_LIMIT = 12_000
@@ -36,10 +37,10 @@ def turn(member: Member, *, objective: str, task: str, key_results: tuple[KeyRes
 
 def _state(kr: KeyResult) -> str:
     now = kr.last or kr.baseline
-    value = "not measured" if now is None or now.value is None else f"{now.value:g}"
+    value = "not measured" if now is None or now.value is None else figure(now.value)
     sign = ">=" if kr.direction == "up" else "<="
     done = " (met)" if kr.met else ""
-    return f"- {kr.title}: {value} now, target {sign} {kr.target:g} {kr.unit}{done}\n  measured by: {_how(kr)}"
+    return f"- {kr.title}: {value} now, target {target(sign, kr.target, kr.unit)}{done}\n  measured by: {_how(kr)}"
 
 
 def _how(kr: KeyResult) -> str:

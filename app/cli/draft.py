@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from app.cli.output import console, plain
+from app.domain.figures import figure, target
 from app.domain.okr import Command, Judge, KeyResult, TestCount
 from app.domain.run import RunView
 
@@ -41,9 +42,9 @@ def key_results(found: tuple[KeyResult, ...], *, measured: bool = False) -> "Tab
         table.add_column(name, justify="right" if name in ("baseline", "now", "target") else "left", overflow="fold")
     for kr in found:
         sign = "≥" if kr.direction == "up" else "≤"
-        target = f"{sign} {kr.target:g} {escaped(kr.unit)}".strip()
+        wanted = target(sign, kr.target, escaped(kr.unit))
         last = _how(kr) if measured else bar(kr)
-        table.add_row(kr.id, escaped(kr.title), number(kr.baseline), number(kr.last or kr.baseline), target, last)
+        table.add_row(kr.id, escaped(kr.title), number(kr.baseline), number(kr.last or kr.baseline), wanted, last)
     return table
 
 
@@ -61,7 +62,7 @@ def number(reading: object) -> str:
     if value is None:
         return "—"
     spread = getattr(reading, "spread", 0.0)
-    return f"{value:g}" + (f" ± {spread:.2g}" if spread else "")
+    return figure(value) + (f" ± {spread:.2g}" if spread else "")
 
 
 def budget_line(view: RunView) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.domain.figures import figure, target
 from app.domain.run import RunView
 from app.errors import UserError
 
@@ -43,10 +44,10 @@ def markdown(view: RunView) -> str:
         lines.append("|---|---|---|---|---|")
         for kr in result.key_results if result and result.key_results else view.okr.key_results:
             values = [reading.value if reading else None for reading in (kr.baseline, kr.last)]
-            shown = ["—" if value is None else f"{value:g}" for value in values]
+            shown = ["—" if value is None else figure(value) for value in values]
             sign = "≥" if kr.direction == "up" else "≤"
             met = "yes" if kr.met else "no"
-            lines.append(f"| {kr.title} | {shown[0]} | {shown[1]} | {sign} {kr.target:g} {kr.unit} | {met} |")
+            lines.append(f"| {kr.title} | {shown[0]} | {shown[1]} | {target(sign, kr.target, kr.unit)} | {met} |")
         lines.append("")
     if result is not None:
         usd = result.spent.cost.usd

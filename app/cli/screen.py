@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.draft import bar, escaped, key_results, number
 from app.cli.output import console, one_line
 from app.domain.event import Delta, RunEvent
+from app.domain.figures import target
 from app.domain.okr import KeyResult
 from app.domain.run import RunView
 from app.runs.watch import Update
@@ -205,7 +206,7 @@ def next_commands(view: RunView) -> list[str]:
 
 def _reading(kr: KeyResult) -> str:
     sign = "≥" if kr.direction == "up" else "≤"
-    now = f"{number(kr.last)} (target {sign} {kr.target:g} {escaped(kr.unit)})"
+    now = f"{number(kr.last)} (target {target(sign, kr.target, escaped(kr.unit))})"
     problem = f" [yellow]{escaped(kr.last.problem)}[/yellow]" if kr.last and kr.last.problem else ""
     return f"{bar(kr)}  {escaped(kr.title)}: {now}{problem}"
 

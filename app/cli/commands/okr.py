@@ -118,6 +118,8 @@ def show(
 
 
 def _show(row: Row) -> None:
+    from app.domain.figures import target
+
     told: dict[str, Any] = row.get("okr", {})
     say(f"{row.get('id')}  draft {told.get('draft', 1)}  {row.get('repo', '')}")
     say(f"intent     {one_line(str(told.get('intent', '')), 400)}")
@@ -127,7 +129,7 @@ def _show(row: Row) -> None:
         sign = "≥" if kr["direction"] == "up" else "≤"
         say()
         say(f"{kr['id']}  {one_line(kr['title'], 300)}")
-        say(f"    target    {sign} {kr['target']:g} {kr['unit']}".rstrip())
+        say(f"    target    {target(sign, kr['target'], kr['unit'])}")
         say(f"    baseline  {_number(kr.get('baseline'))}, now {_number(kr.get('last') or kr.get('baseline'))}")
         say(f"    measured  {_how(measure)}")
         if measure.get("protects"):
@@ -262,6 +264,8 @@ def _how(measure: Row) -> str:
 
 
 def _number(reading: Row | None) -> str:
+    from app.domain.figures import figure
+
     if not reading or reading.get("value") is None:
         return "—"
-    return f"{reading['value']:g}" + (f" ± {reading['spread']:.2g}" if reading.get("spread") else "")
+    return figure(reading["value"]) + (f" ± {reading['spread']:.2g}" if reading.get("spread") else "")
