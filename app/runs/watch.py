@@ -42,15 +42,39 @@ async def watch(settings: Settings, client: Client | None, run: str) -> AsyncGen
         asyncio.create_task(_into(queue, _journal(settings, client, run), last=True)),
         asyncio.create_task(_into(queue, _deltas(settings, run), last=False)),
     ]
+    order = _Order(run)
     try:
         while (update := await queue.get()) is not None:
             if isinstance(update, BaseException):
                 raise update
-            yield update
+            for ready in order.take(update):
+                yield ready
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Order:
+    """Holds what an agent of a relay says until the journal tells that its turn began: deltas are faster."""
+
+    def __init__(self, run: str) -> None:
+        self.turns = f"{run}-t"
+        self.begun: set[str] = set()
+        self.early: list[Update] = []
+
+    def take(self, update: Update) -> list[Update]:
+        """What can be shown now, in order."""
+        if update.delta is not None:
+            session = update.delta.session_id
+            if session.startswith(self.turns) and session not in self.begun:
+                self.early.append(update)
+                return []
+        if update.event is not None and update.event.kind == "turn_started":
+            self.begun.add(str(update.event.body.get("session_id")))
+            early, self.early = self.early, []
+            return [update, *(ready for held in early for ready in self.take(held))]
+        return [update]
 
 
 async def _into(
