@@ -8,7 +8,8 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from statistics import fmean, median
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -27,7 +28,7 @@ from benchmarks.rows import Row
 from worker import workers
 
 RUNS = 5
-STEPS = 12
+STEPS = 16
 LIMIT = 1.6
 SIZES = (10_000, 250_000)
 
@@ -90,7 +91,7 @@ async def _ours(at: Place, server: str, size: int) -> float:
     result = await handle.result()
     if (result.status, result.steps) != ("done", STEPS + 1):
         raise RuntimeError(f"the agent ended `{result.status}` after {result.steps} turns: {result.reason}")
-    return per_step(await handle.fetch_history()) - fmean((await asyncio.to_thread(busy, server))[1:STEPS])
+    return per_step(await handle.fetch_history()) - median((await asyncio.to_thread(busy, server))[1:STEPS])
 
 
 async def _empty(at: Place) -> float:
@@ -101,14 +102,14 @@ async def _empty(at: Place) -> float:
 
 
 def per_step(history: WorkflowHistory) -> float:
-    """Seconds from one model turn's scheduling to the next one's, from the second step on."""
+    """Seconds from one model turn's scheduling to the next one's, from the second step on: the median of them."""
     times = [
         event.event_time.ToNanoseconds() / 1e9
         for event in history.events
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
         and event.activity_task_scheduled_event_attributes.task_queue.name.startswith("codetether-llm-")
     ]
-    return (times[STEPS] - times[1]) / (STEPS - 1)
+    return median(after - before for before, after in pairwise(times[1 : STEPS + 1]))
 
 
 def _spread(values: Sequence[float]) -> str:
