@@ -57,6 +57,8 @@ def go(
     settings, order = _order(
         "go", intent, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
     )
+    if yes:
+        _refuse_without_sandbox(settings)
     raise typer.Exit(carry_out(settings, order, way))
 
 
@@ -208,3 +210,18 @@ def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInp
     if not view.merged and view.result.commit:  # its work is not in the repository yet: go on from it
         update |= {"resume_commit": view.result.commit, "resume_base": view.result.base}
     return order.model_copy(update=update)
+
+
+def _refuse_without_sandbox(settings: "Settings") -> None:
+    """`--yes` allows no command: where no sandbox holds them, each would wait for somebody who is not there."""
+    from app.tools.gate.sandbox import probe
+
+    if settings.mode == "full" or settings.address:
+        return  # the person allowed all, or the commands run on the machine of another worker
+    found = probe()
+    if not found.enough:
+        why = f"{found.backend} alone does not hold {', '.join(found.lacks)}" if found.works else found.reason
+        raise UserError(
+            f"`--yes` allows no command, and no sandbox holds commands here ({why}); "
+            "leave `--yes` out and answer, or add `--permission-mode full`"
+        )
