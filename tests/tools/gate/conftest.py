@@ -34,8 +34,9 @@ class Place:
     home: Path
     sandbox: Sandbox
 
-    async def run(self, command: str, *, network: bool = False, timeout: float = 30, **limits: Any) -> Finished:
-        mounts = replace(self.mounts, settings=SandboxSettings(**limits))
+    async def run(self, command: str, *, network: bool = False, timeout: float = 30, **settings: Any) -> Finished:
+        settings["network"] = settings.pop("network_hosts", ())
+        mounts = replace(self.mounts, settings=SandboxSettings(**settings))
         return await run_command(
             data=self.data,
             key="k",
