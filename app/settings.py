@@ -3,12 +3,14 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ByteSize, ConfigDict, Field, ValidationError
 
 from app.domain.base import Model
 from app.errors import UserError
+
+_HOST = r"^((\*\.)?[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$"
 
 
 class SandboxSettings(Model):
@@ -16,7 +18,7 @@ class SandboxSettings(Model):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: tuple[str, ...] = ()
+    network: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
     """Hosts that a call with network reaches, such as `pypi.org` or `*.example.com:443`; empty: all of them."""
     memory: ByteSize = Field(default=ByteSize(8 << 30), ge=16 << 20)
     """Of each process; where a cgroup can be had, of all together."""

@@ -82,7 +82,7 @@ def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, san
 
 
 def _wish(values: Any) -> str:
-    return "; it wants the network" if getattr(values, "network", False) else ""
+    return "; it wants the network, and no list of hosts can be held" if getattr(values, "network", False) else ""
 
 
 def _pattern(tool: Tool, values: Any) -> str:

@@ -13,7 +13,6 @@ Sources: `linux/landlock.h`, `linux/seccomp.h`, `landlock(7)`, `prctl(2)`.
 
 import ctypes
 import os
-import platform
 import resource
 import signal
 import struct
@@ -40,7 +39,7 @@ def abi() -> int:
 
 def can_filter() -> bool:
     """Whether the filter is known for this machine's architecture."""
-    return platform.machine() in _FILTERED
+    return os.uname().machine in _FILTERED
 
 
 def _checked(result: int, what: str) -> int:
@@ -101,7 +100,7 @@ def filter_program() -> list[tuple[int, int, int, int]]:
 
     A call of another architecture (32 bit, x32) is refused whole: its numbers mean something else.
     """
-    arch, socket, ioctl, unshare, clone, setns = _FILTERED[platform.machine()]
+    arch, socket, ioctl, unshare, clone, setns = _FILTERED[os.uname().machine]
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     lines = [(load, 0, 0, 4), (equal, 1, 0, arch), (give, 0, 0, _EPERM), (load, 0, 0, 0)]
     lines += [(at_least, 0, 1, 0x40000000), (give, 0, 0, _EPERM)]

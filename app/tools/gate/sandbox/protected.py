@@ -47,7 +47,10 @@ def before(worktree: Path, kept: Path | None) -> Protected:
         kept.mkdir(parents=True)
         for name in PROTECTED:
             if name not in absent:
-                _copy(worktree / name, kept / name)
+                try:
+                    _copy(worktree / name, kept / name)
+                except OSError:  # it cannot be read, or is no file: there is nothing to put back
+                    _remove(kept / name)
     return Protected(worktree, absent, kept)
 
 
@@ -82,7 +85,7 @@ def _special(worktree: Path) -> tuple[str, ...]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))
             elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
-                Path(entry.path).unlink(missing_ok=True)
+                _remove(Path(entry.path))
                 found.append(os.path.relpath(entry.path, worktree))
     said = [f"`{name}` was removed: a socket, pipe or device does not stay in the worktree" for name in sorted(found)]
     return tuple(said[:_MOST])
@@ -90,9 +93,13 @@ def _special(worktree: Path) -> tuple[str, ...]:
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        kinds = [stat.S_IFMT(path.lstat().st_mode) for path in (one, other)]
+        return _equal(one, other)
     except OSError:
         return False
+
+
+def _equal(one: Path, other: Path) -> bool:
+    kinds = [stat.S_IFMT(path.lstat().st_mode) for path in (one, other)]
     if kinds[0] != kinds[1]:
         return False
     if one.is_symlink():
@@ -100,7 +107,7 @@ def _same(one: Path, other: Path) -> bool:
     if not one.is_dir():
         return filecmp.cmp(one, other, shallow=False)
     names = {path.name for path in one.iterdir()}
-    return names == {path.name for path in other.iterdir()} and all(_same(one / name, other / name) for name in names)
+    return names == {path.name for path in other.iterdir()} and all(_equal(one / name, other / name) for name in names)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -113,4 +120,8 @@ def _copy(source: Path, target: Path) -> None:
 def _remove(path: Path) -> None:
     from app.workspace.files import remove
 
-    remove(path)
+    try:
+        remove(path)
+    except PermissionError:  # the command took away the permission of the folder around it
+        path.parent.chmod(0o700)
+        remove(path)
