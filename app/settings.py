@@ -3,12 +3,33 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ByteSize, ConfigDict, Field, ValidationError
 
 from app.domain.base import Model
 from app.errors import UserError
+
+_HOST = r"^((\*\.)?[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$"
+
+
+class SandboxSettings(Model):
+    """`[sandbox]`: what a command of a model may use. Sizes in bytes, written as `"8 GiB"` or a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
+    """Hosts that a call with network reaches, such as `pypi.org` or `*.example.com:443`; empty: all of them."""
+    memory: ByteSize = Field(default=ByteSize(8 << 30), ge=16 << 20)
+    """Of each process; where a cgroup can be had, of all together."""
+    cpu_seconds: int = Field(default=3600, ge=1)
+    """Of each process."""
+    processes: int = Field(default=2048, ge=8)
+    file_size: ByteSize = Field(default=ByteSize(8 << 30), ge=1 << 20)
+    temporary: ByteSize = Field(default=ByteSize(4 << 30), ge=1 << 20)
+    """Of `/tmp` inside, which is memory."""
+    free_disk: ByteSize = Field(default=ByteSize(512 << 20), ge=0)
+    """A command is killed when the disk of the data folder has less left."""
 
 
 class Settings(Model):
@@ -27,6 +48,7 @@ class Settings(Model):
     copy_files: tuple[str, ...] = ()
     """`[workspace] copy`: ignored files (like `.env`) that come along."""
     keep_days: int = 14
+    sandbox: SandboxSettings = SandboxSettings()
 
 
 def load(**flags: Any) -> Settings:
@@ -41,7 +63,7 @@ def load(**flags: Any) -> Settings:
         values["data_dir"] = _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share")
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
-        if text and name not in ("config_dir", "data_dir"):
+        if text and name not in ("config_dir", "data_dir", "sandbox"):
             values[name] = text.split(",") if name in ("link", "copy_files") else text
     values |= {name: value for name, value in flags.items() if value is not None}
     try:

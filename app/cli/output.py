@@ -42,6 +42,14 @@ def plain(text: str) -> str:
     return "".join(sign if sign in "\n\t" or sign.isprintable() else "·" for sign in text)
 
 
+def coloured(text: str) -> str:
+    """`text` without control sequences but those of colours: for what git has coloured."""
+    import re
+
+    parts = re.split("(\x1b\\[[0-9;]*m)", text)
+    return "".join(part if number % 2 else plain(part) for number, part in enumerate(parts))
+
+
 def one_line(text: str, most: int = 100) -> str:
     """The beginning of `text` on one line."""
     words = " ".join(plain(text).split())

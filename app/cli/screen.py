@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from app.cli.draft import bar, escaped, key_results, number
-from app.cli.output import console, one_line
+from app.cli.output import console, one_line, plain
 from app.domain.event import Delta, RunEvent
 from app.domain.figures import target
 from app.domain.okr import KeyResult
@@ -154,7 +154,7 @@ class Screen:
             time.strftime("%M:%S", time.gmtime(time.monotonic() - self.began)),
             "Ctrl-C detaches",
         ]
-        words = [Text(f"  {line}", style="dim", no_wrap=True) for line in self.words.strip().splitlines()[-3:]]
+        words = [Text(f"  {plain(line)}", style="dim", no_wrap=True) for line in self.words.strip().splitlines()[-3:]]
         state = Text(" · ".join(parts), style="dim", no_wrap=True)
         state.truncate(self.out.width - 4, overflow="ellipsis")
         for line in words:

@@ -48,6 +48,7 @@ async def _bash(args: Bash, ctx: ToolContext) -> Output:
         spool=spool,
     )
     output = finished.output if not finished.output or finished.output.endswith("\n") else finished.output + "\n"
+    output += "".join(f"{note}\n" for note in finished.notes)
     if finished.timed_out:
         text = f"{output}killed after {args.timeout:g} s; give a longer `timeout`, or run less"
         return Output("error", text, f"killed after {args.timeout:g} s")

@@ -6,32 +6,38 @@ command leads a session of its own; inside the sandbox a PID namespace dies with
 """
 
 import asyncio
-import json
 import os
-import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.pids import boot_id, start_time
-from app.stream.files import make_folder, replace_file, safe_name
-from app.tools.gate.sandbox import Mounts, alternates_of, environment, wrap
+from app.stream.files import make_folder
+from app.tools.gate.sandbox import UNHELD, Mounts, Sandbox, probe
+from app.tools.gate.sandbox.launch import Order, end, forget, kill_left, launched, started
+from app.tools.gate.sandbox.limits import reached
+
+__all__ = ["SPOOL_LIMIT", "Finished", "cut_off", "forget", "kill_left", "run_command", "started"]
 
 SPOOL_LIMIT = 10 * 1024 * 1024
 """Bytes of output that are kept; what a command prints beyond them is counted and dropped."""
-_GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+_LOOK = 1.0
+"""Seconds between two looks at the free space of the disk."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended. `exit` None: it was killed at its timeout; below 0: by that signal."""
+    """How a command ended. `exit` None: it was killed at its timeout; below 0: by that signal.
+
+    `notes`: sentences about limits that it reached and protected files that were put back.
+    """
 
     exit: int | None
     output: str
     timed_out: bool
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 async def run_command(
@@ -46,94 +52,56 @@ async def run_command(
     sandboxed: bool = True,
     emit: Callable[[str], None] | None = None,
     spool: Path,
+    sandbox: Sandbox | None = None,
 ) -> Finished:
     """Runs `argv` at `cwd` (a path below `mounts.root`) and returns its end; stdout and stderr are one text.
 
     `key` names the step for `kill_left` and `started`. `timeout`: seconds; at its end the whole process
-    group is killed. Cancelling kills it too, and waits until nothing is left. Call it from the event
-    loop's own thread: the kernel ends the sandbox with the thread that started it.
+    group is killed. Cancelling kills it too, and waits until nothing is left. `sandbox`: the back end, by
+    default the best. Call it from the event loop's own thread: the kernel ends the sandbox with the thread
+    that started it.
     """
     began = time.monotonic()
     make_folder(spool.parent, below=data)
-    async with _started(data, key, argv, cwd=cwd, mounts=mounts, network=network, sandboxed=sandboxed) as process:
+    if sandbox is None:
+        sandbox = probe() if sandboxed else UNHELD
+    order = Order(data, key, tuple(argv), cwd, mounts, network, sandbox)
+    async with launched(order) as running:
+        process = running.process
         reading = asyncio.create_task(_read(process, spool, emit))
-        timed_out = False
+        room = asyncio.create_task(_disk_full(data, mounts.settings.free_disk))
+        waiting = asyncio.create_task(process.wait())
         try:
-            async with asyncio.timeout(timeout):
-                await process.wait()
-        except TimeoutError:
-            timed_out = True
-        _kill_group(process.pid)  # what the command left behind
-        await process.wait()
+            await asyncio.wait({waiting, room}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            full = room.done() and not waiting.done()
+            timed_out = not waiting.done() and not full
+        finally:
+            room.cancel()
+        await end(process, supervised=running.supervised)  # what the command left behind
+        await waiting
         with suppress(TimeoutError):  # a grandchild that left the session may still hold the pipe
             await asyncio.wait_for(reading, 2.0)
-    code = None if timed_out else process.returncode
-    return Finished(code, _text(spool), timed_out, time.monotonic() - began)
-
-
-def started(data: Path, key: str) -> bool:
-    """Whether the command of this step was ever started."""
-    return _journal(data, key).exists()
-
-
-def kill_left(data: Path, key: str) -> None:
-    """Ends whatever is left of an earlier attempt, in this process or another."""
-    try:
-        note = json.loads(_journal(data, key).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return
-    if note["boot"] == boot_id() and start_time(note["pid"]) == note["started"]:
-        _kill_group(note["pid"])
-        while start_time(note["pid"]) == note["started"]:
-            time.sleep(0.005)  # nothing tells a stranger that a process is gone
+        code = None if timed_out else process.returncode
+        output = _text(spool)
+        notes = reached(mounts.settings, code, output, running.cgroups)
+    if full:
+        notes = (f"it was killed because the disk of `{data}` is almost full (`[sandbox] free_disk`)", *notes)
+    return Finished(code, output, timed_out, time.monotonic() - began, (*notes, *running.notes))
 
 
 async def cut_off(*, data: Path, key: str, spool: Path) -> str:
     """Ends what is left of a killed worker's command; what it had printed until then."""
-    await asyncio.to_thread(kill_left, data, key)
-    return _text(spool)
+    notes = await asyncio.to_thread(kill_left, data, key)
+    return "\n".join((_text(spool), *notes)) if notes else _text(spool)
 
 
-def forget(data: Path, key: str) -> None:
-    """Drops the note of a command whose result is recorded, or that may be run again."""
-    _journal(data, key).unlink(missing_ok=True)
-
-
-@asynccontextmanager
-async def _started(
-    data: Path, key: str, argv: Sequence[str], *, cwd: str, mounts: Mounts, network: bool, sandboxed: bool
-) -> AsyncGenerator[asyncio.subprocess.Process]:
-    alternates, write = os.pipe()
-    try:
-        os.write(write, alternates_of(mounts))
-        os.close(write)
-        if sandboxed:
-            words, place = wrap(argv, cwd=cwd, mounts=mounts, network=network, alternates=alternates), "/"
-        else:
-            words, place = list(argv), str(mounts.worktree / Path(cwd).relative_to(mounts.root))
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            *("-c", _GATE, "sh", *words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=place,
-            env=environment(mounts, sandboxed=sandboxed),
-            start_new_session=True,
-            pass_fds=(alternates,),
-        )
-    finally:
-        os.close(alternates)
-    try:
-        _note(data, key, process.pid)
-        assert process.stdin
-        process.stdin.write(b"go\n")
-        process.stdin.close()
-        yield process
-    finally:
-        _kill_group(process.pid)
-        await asyncio.shield(process.wait())
-        process._transport.close()  # pyright: ignore
+async def _disk_full(data: Path, least: int) -> None:
+    """Returns when the disk has less than `least` bytes for us."""
+    while True:
+        space = os.statvfs(data)
+        if space.f_bavail * space.f_frsize < least:
+            return
+        await asyncio.sleep(_LOOK)
 
 
 async def _read(process: asyncio.subprocess.Process, spool: Path, emit: Callable[[str], None] | None) -> None:
@@ -155,18 +123,3 @@ def _text(spool: Path) -> str:
         return spool.read_bytes().decode(errors="replace")
     except FileNotFoundError:
         return ""
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _note(data: Path, key: str, pid: int) -> None:
-    file = _journal(data, key)
-    make_folder(file.parent, below=data)
-    replace_file(file, json.dumps({"pid": pid, "started": start_time(pid), "boot": boot_id()}).encode())
-
-
-def _journal(data: Path, key: str) -> Path:
-    return data / "processes" / f"{safe_name(key)}.json"

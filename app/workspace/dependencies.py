@@ -41,6 +41,7 @@ def mounts(data: Path, ws: Workspace, settings: Settings, worktree: Path | None 
         readonly=tuple(
             ((Path(ws.root) / name).resolve(), f"{ws.root}/{name}") for name in names if _is_folder(folder / name)
         ),
+        settings=settings.sandbox,
     )
 
 

@@ -67,12 +67,15 @@ async def measure(
     what = order.key_result.measure
     if isinstance(what, Judge):
         return _unmeasured(order, "a judgement is given by an agent, not by a command")
-    sandboxed = (await asyncio.to_thread(probe)).works
-    if not sandboxed and not allowed:
+    sandbox = await asyncio.to_thread(probe)
+    if not sandbox.works and not allowed:
         return _unmeasured(order, "not measured yet: no sandbox on this machine; it runs once you approve")
+    if not sandbox.enough and not allowed:
+        words = f"{sandbox.backend} alone does not hold {', '.join(sandbox.lacks)}"
+        return _unmeasured(order, f"not measured yet: {words}; it runs once you approve")
     if what.network and not allowed:
         return _unmeasured(order, "not measured yet: it wants the network")
-    bench = _Bench(data, order, settings, what, sandboxed, attempt)
+    bench = _Bench(data, order, settings, what, sandbox.works, attempt)
     git, ws = private_git(data, order.run), order.workspace
     changed = await asyncio.to_thread(protected_changes, git, order.approved, order.commit, what, ws.subdir)
     await _end_earlier(bench)
@@ -126,7 +129,7 @@ async def _read(bench: _Bench, approved: tuple[str, ...], keys: list[str]) -> Re
             forget(bench.data, key)
             value = await asyncio.to_thread(value_of, what, done.exit, done.output, done.timed_out)
             if value.number is None:
-                return _reading(order, done.exit, done.output, problem=value.problem)
+                return _reading(order, done.exit, done.output, problem="; ".join((value.problem, *done.notes)))
             samples.append(value.number)
         assert done is not None
         return _reading(order, done.exit, done.output, samples=samples)

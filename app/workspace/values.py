@@ -17,8 +17,6 @@ SEARCH_TIMEOUT = 10.0
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CANNOT_RUN = (126, 127)
-_NOT_STARTED = "bwrap: execvp "
-"""The sandbox ends with 1, and these words, when there is no such program."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def value_of(measure: Command | TestCount, exit: int | None, output: str, timed_
         return Value(problem=f"it did not end within {measure.timeout:g} s")
     if exit is None or exit < 0:
         return Value(problem="it was ended by a signal" + (f" ({-exit})" if exit else ""))
-    if exit in _CANNOT_RUN or (exit == 1 and last_line(output).startswith(_NOT_STARTED)):
+    if exit in _CANNOT_RUN:
         return Value(problem=f"the command cannot be run (exit {exit}): {last_line(output)}")
     text = _ESCAPES.sub("", output)
     if isinstance(measure, TestCount):

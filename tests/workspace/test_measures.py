@@ -51,7 +51,7 @@ CASES = [
     (sh("echo 'lines: 10'; echo 'lines: 20'; echo 7", read="regex", pattern=r"lines: (\d+)"), 20.0, ""),
     (sh("echo nothing"), None, "it printed no number"),
     (sh("no-such-command-at-all"), None, "the command cannot be run (exit 127)"),
-    (Command(argv=("./missing",)), None, "the command cannot be run (exit 1)"),
+    (Command(argv=("./missing",)), None, "the command cannot be run (exit 127)"),
     (sh("sleep 60", timeout=0.5), None, "it did not end within 0.5 s"),
     (sh("echo 1", read="regex", pattern="("), None, "the pattern `(` is not valid"),
     (sh("echo 1", cwd="none"), None, "folder `none` does not exist in this commit"),

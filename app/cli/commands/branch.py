@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.output import JsonFlag, RunArgument, console, interactive, note, print_json
+from app.cli.output import JsonFlag, RunArgument, coloured, console, interactive, note, print_json
 from app.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def diff(
     if json:
         print_json({"run": view.run, "base": base, "commit": commit, "diff": text})
     elif text:
-        sys.stdout.write(text)
+        sys.stdout.write(coloured(text) if color else text)
     else:
         note(f"{view.run} has changed nothing")
 

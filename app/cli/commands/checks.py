@@ -93,12 +93,27 @@ def _temporal(settings: "Settings") -> Iterator[Check]:
 
 def _sandbox(_: "Settings") -> Iterator[Check]:
     from app.tools.gate.sandbox import probe
+    from app.tools.gate.sandbox.cgroups import folders
+    from app.tools.gate.sandbox.limits import not_held
 
     found = probe()
-    if found.works:
-        yield Check("ok", "sandbox", f"commands are held by `{found.program}`")
+    if found.enough:
+        inside = f", with Landlock (ABI {found.landlock}) inside" if found.landlock else ", without Landlock inside"
+        held = "files, secrets, network, processes, terminal"
+        if "--disable-userns" in found.extras:
+            held += ", nested namespaces"
+        yield Check("ok", "sandbox", f"bubblewrap (`{found.program}`){inside} holds {held}")
+    elif found.works:
+        lacks = ", ".join(found.lacks)
+        words = f"Landlock (ABI {found.landlock}) alone, for {found.reason}; it does not hold {lacks}"
+        yield Check("warn", "sandbox", f"{words}: every command of a model waits for your approval")
     else:
         yield Check("warn", "sandbox", f"{found.reason}; every command of a model waits for your approval")
+    if missing := not_held():
+        yield Check("warn", "limits", f"not held: {missing}")
+    else:
+        where = "each command in a cgroup of its own" if folders() else "for each process"
+        yield Check("ok", "limits", f"memory, CPU time, processes, file size: {where}")
 
 
 def _ripgrep(_: "Settings") -> Iterator[Check]:

@@ -54,6 +54,8 @@ def go(
     if mode not in ("auto", "relay"):
         raise UserError(f"`--mode {mode}` is not available; use auto or relay")
     way = Way.of(output_format, json, detach=detach, yes=yes, out=out)
+    if yes:
+        _refuse_without_sandbox(permission_mode)
     settings, order = _order(
         "go", intent, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
     )
@@ -208,3 +210,20 @@ def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInp
     if not view.merged and view.result.commit:  # its work is not in the repository yet: go on from it
         update |= {"resume_commit": view.result.commit, "resume_base": view.result.base}
     return order.model_copy(update=update)
+
+
+def _refuse_without_sandbox(permission_mode: str | None) -> None:
+    """`--yes` allows no command: where no sandbox holds them, each would wait for somebody who is not there."""
+    from app.settings import load
+    from app.tools.gate.sandbox import probe
+
+    settings = load(mode=permission_mode)
+    if settings.mode == "full" or settings.address:
+        return  # the person allowed all, or the commands run on the machine of another worker
+    found = probe()
+    if not found.enough:
+        why = f"{found.backend} alone does not hold {', '.join(found.lacks)}" if found.works else found.reason
+        raise UserError(
+            f"`--yes` allows no command, and no sandbox holds commands here ({why}); "
+            "leave `--yes` out and answer, or add `--permission-mode full`"
+        )

@@ -1,7 +1,7 @@
 """What may run, what is asked, what is refused: the policy's verdict on each call of an answer.
 
 Mode `ask`: reads, edits inside the worktree and sandboxed commands without network are allowed; the
-network, paths outside, `.env`-like files and commands without a sandbox are asked. Mode `full` allows
+network, paths outside, `.env`-like files and commands without a whole sandbox are asked. Mode `full` allows
 those too. A standing rule of a person beats both. A verdict with a `reason` needed permission.
 """
 
@@ -70,6 +70,8 @@ def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, san
     if tool.effect == "run":
         if not sandbox.works:
             return f"no sandbox: {sandbox.reason}"
+        if sandbox.lacks:
+            return f"{sandbox.backend} alone does not hold {', '.join(sandbox.lacks)}{_wish(values)}"
         return "it wants the network" if getattr(values, "network", False) else ""
     for path in tool.paths(values):
         if outside(workspace, worktree, path):
@@ -77,6 +79,10 @@ def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, san
         if sensitive(path):
             return f"`{path}` may hold secrets"
     return ""
+
+
+def _wish(values: Any) -> str:
+    return "; it wants the network, and no list of hosts can be held" if getattr(values, "network", False) else ""
 
 
 def _pattern(tool: Tool, values: Any) -> str:
