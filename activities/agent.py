@@ -118,7 +118,7 @@ class AgentActivities:
         brief = found.brief
         names = [name for name in brief.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
         room = room_for_answer(found.window)
-        if order.session.end and not order.unchecked and found.tokens > found.window - room:
+        if order.session.end and not order.unchecked and found.tokens * MARGIN > found.window - room:
             raise _failure(
                 ModelError("context", f"the conversation is too long for model `{found.model.id}`"), order, found
             )
@@ -191,6 +191,8 @@ def _where(workspace: Workspace) -> str:
     return f"You work in `{place}`. Paths are relative to it."
 
 
+MARGIN = 1.1
+"""An estimate may be this much too low."""
 PATIENCE, WAIT = 4, 30.0
 """Attempts, and seconds that a server may ask to wait, while a fallback model stands behind this one."""
 
