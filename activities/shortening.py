@@ -17,6 +17,8 @@ TAIL = 0.25
 """Share of the context that the last steps may keep beside a summary."""
 CLIP, HARD_CLIP = 300, 120
 """Characters that are left of an old result."""
+FRAME = 120
+"""Characters of the JSON around a message, beside what it says."""
 LINE = 1500
 WORDS = 4000
 PATHS = 40
@@ -38,7 +40,7 @@ def tokens(records: Sequence[Record]) -> int:
 def _size(record: Record) -> int:
     body = record.body
     calls = sum(len(call["name"]) + len(call["arguments"]) for call in body.get("calls", ()))
-    return 40 + len(body.get("text", "")) + calls
+    return FRAME + len(body.get("text", "")) + calls
 
 
 def after(view: Sequence[Record], cut: Cut) -> list[Record]:
