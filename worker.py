@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from activities.agent import AgentActivities
+from activities.compact import CompactActivities
 from activities.host import Host
 from activities.measure import MeasureActivities
 from activities.okr import OkrActivities
@@ -67,7 +68,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
         Worker(
             client,
             task_queue=llm_queue(host.data_id),
-            activities=[agent.turn],
+            activities=[agent.turn, CompactActivities(host).compact],
             max_concurrent_activities=LLM_SLOTS,
             **shared,
         ),

@@ -21,6 +21,7 @@ from activities.conversation import (
     answer_record,
     brief_of,
     cut_off_results,
+    estimate,
     messages_of,
     question,
     results_of_calls,
@@ -32,10 +33,12 @@ from activities.host import BEAT, Host, guarded, reached
 from app import prompts
 from app.domain.budget import Spent
 from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
+from app.domain.run import ModelRef
 from app.domain.session import EventRange, NewRecord
 from app.domain.tool import Workspace
-from app.llm import ChatRequest, ModelError, answer
+from app.llm import ChatRequest, ModelError, answer, room_for_answer, window_of
 from app.stream import Stream, Unwritable, digest, fork
+from app.stream.view import seen
 from app.tools.registry import REGISTRY, specs
 
 
@@ -45,6 +48,10 @@ class Question(NamedTuple):
     brief: Brief
     new: list[NewRecord]
     messages: list[dict[str, object]]
+    model: ModelRef
+    window: int
+    tokens: int
+    """Of the whole question, estimated."""
 
 
 class AgentActivities:
@@ -60,7 +67,9 @@ class AgentActivities:
         return await guarded(self._turn(order))
 
     async def _turn(self, order: TurnInput) -> Turn:
-        asked = digest(order.session, order.brief, order.task, order.told, order.results)
+        asked = digest(
+            order.session, order.brief, order.task, order.told, order.results, *([order.model] if order.model else [])
+        )
         found = await asyncio.to_thread(self._begin, order, asked)
         if isinstance(found, Turn):
             return found
@@ -82,7 +91,15 @@ class AgentActivities:
         if batch is not None:
             return turn_of(self.host.data, order, brief, batch, stream.read(batch)[-1].body, replayed=True)
         new = question(self.host.data, order, history)
-        return Question(brief, new, [*messages_of(history), *messages_of(new)])
+        model, view = order.model or brief.model, seen(history)
+        return Question(
+            brief,
+            new,
+            [*messages_of(view), *messages_of(new)],
+            model,
+            order.window or window_of(model),
+            estimate(view, new),
+        )
 
     def _end(self, order: TurnInput, asked: str, found: Question, answered: NewRecord) -> Turn:
         stream = Stream(self.host.data, order.session.session_id)
@@ -100,21 +117,27 @@ class AgentActivities:
     async def _ask(self, order: TurnInput, found: Question) -> NewRecord:
         brief = found.brief
         names = [name for name in brief.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
+        room = room_for_answer(found.window)
+        if order.session.end and not order.unchecked and found.tokens * MARGIN > found.window - room:
+            raise _failure(
+                ModelError("context", f"the conversation is too long for model `{found.model.id}`"), order, found
+            )
         request = ChatRequest(
-            model=brief.model,
+            model=found.model,
             system=prompts.render(brief.persona, where=_where(brief.workspace)),
             messages=found.messages,
             tools=specs(names),
             must_call=order.must_answer,
+            max_tokens=room,
         )
         voice = _voice(order, brief)
-        voice.say("model_started", brief.model.id)
+        voice.say("model_started", found.model.id)
         started = time.monotonic()
         try:
             given = await answer(request, on_delta=voice.say)
         except ModelError as error:
-            raise _failure(error) from error
-        return answer_record(given, brief.model.id, time.monotonic() - started)
+            raise _failure(error, order, found) from error
+        return answer_record(given, found.model.id, time.monotonic() - started)
 
     @activity.defn(name=CLOSE)
     async def close(self, order: CloseInput) -> EventRange:
@@ -148,7 +171,7 @@ class AgentActivities:
     def _usage(self, session: EventRange) -> SessionUse:
         stream = Stream(self.host.data, session.session_id)
         whole = session.model_copy(update={"end": session.end or stream.end()})
-        answers = (record for record in stream.read(whole) if record.kind == "assistant")
+        answers = (record for record in stream.read(whole) if "usage" in record.body)
         return SessionUse(
             session=whole, spent=reduce(lambda sum_, record: sum_ + spent_of(record.body), answers, Spent())
         )
@@ -168,8 +191,25 @@ def _where(workspace: Workspace) -> str:
     return f"You work in `{place}`. Paths are relative to it."
 
 
-def _failure(error: ModelError) -> ApplicationError:
+MARGIN = 1.1
+"""An estimate may be this much too low."""
+PATIENCE, WAIT = 4, 30.0
+"""Attempts, and seconds that a server may ask to wait, while a fallback model stands behind this one."""
+
+
+def _failure(error: ModelError, order: TurnInput, found: Question) -> ApplicationError:
+    """The failure that a workflow sees; of a full context with its size in tokens and those of the conversation."""
+    final = order.relieved and (activity.info().attempt >= PATIENCE or (error.retry_after or 0) > WAIT)
+    details: list[int] = []
+    if error.kind == "context":
+        # A server that names no number takes less than what it was sent.
+        window = error.window or min(found.window, max(1024, found.tokens))
+        details = [window, max(found.tokens, window)]
     delay = None if error.retry_after is None else timedelta(seconds=error.retry_after)
     return ApplicationError(
-        str(error), type=f"Model.{error.kind}", non_retryable=not error.retryable, next_retry_delay=delay
+        str(error),
+        *details,
+        type=f"Model.{error.kind}",
+        non_retryable=final or not error.retryable,
+        next_retry_delay=delay,
     )

@@ -6,6 +6,7 @@ user        {text, origin: task | person}
 assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
 tool_result {call_id, name, status, text, step_id}
 closed      {reason}
+compacted   see app/stream/view.py
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.budget import Spent
-from app.domain.contracts import Brief, CloseInput, Turn, TurnInput
+from app.domain.contracts import Brief, CloseInput, CompactInput, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord, Record, Usage
 from app.domain.tool import ToolCall, ToolResult
-from app.llm import Answer, tool_result_message, user_message
+from app.llm import Answer, tool_result_message, user_message, window_of
 from app.stream import Damaged, read_result
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import probe
@@ -49,7 +50,7 @@ def brief_of(history: Iterable[Record]) -> Brief:
 
 
 def results_of_calls(
-    data: Path, order: TurnInput | CloseInput, history: Sequence[Record], missing: Iterable[str] = ()
+    data: Path, order: TurnInput | CloseInput | CompactInput, history: Sequence[Record], missing: Iterable[str] = ()
 ) -> list[NewRecord]:
     """A `tool_result` for every call of the last answer: its own, or a synthetic one."""
     last = history[-1] if history else None
@@ -100,6 +101,8 @@ def messages_of(records: Iterable[Record | NewRecord]) -> list[dict[str, Any]]:
                 messages.append(tool_result_message(body["call_id"], body["name"], body["text"], ok))
             case "assistant":
                 messages.append(body["message"])
+            case "compacted":
+                messages.append(user_message(body["text"]))
             case _:
                 pass
     return messages
@@ -143,7 +146,36 @@ def turn_of(
         for index, call in enumerate(answer["calls"][:CALL_LIMIT])
     )
     cap = TEXT_CAP if all(call.runs_as == "answer" for call in calls) else BEGINNING
-    return Turn(batch=batch, calls=calls, text=answer["text"][:cap], spent=spent_of(answer), replayed=replayed)
+    spent = spent_of(answer)
+    return Turn(
+        batch=batch,
+        calls=calls,
+        text=answer["text"][:cap],
+        spent=spent,
+        replayed=replayed,
+        context=spent.usage.tokens,
+        window=order.window or window_of(order.model or brief.model),
+    )
+
+
+def estimate(view: Sequence[Record], new: Sequence[NewRecord]) -> int:
+    """About how many tokens a question has: what its last answer was counted with, and a quarter of the rest."""
+    count, characters = 0, sum(_characters(record.body) for record in new)
+    for record in reversed(view):
+        usage = record.body.get("usage") if record.kind == "assistant" else None
+        if usage and usage["input"]:
+            count = usage["input"] + usage["output"]
+            break
+        characters += _characters(record.body)
+    # After a compaction the last answer was counted with what is gone.
+    if any(record.kind == "compacted" for record in view):
+        whole = sum(_characters(record.body) for record in (*view, *new)) // 4
+        return min(whole, count + characters // 4) if count else whole
+    return count + characters // 4
+
+
+def _characters(body: dict[str, Any]) -> int:
+    return len(body.get("text", "")) + sum(len(call["arguments"]) for call in body.get("calls", ()))
 
 
 def spent_of(answer: dict[str, Any]) -> Spent:

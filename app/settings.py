@@ -39,6 +39,10 @@ class Settings(Model):
     config_dir: Path
     model: str = "moonshotai/kimi-k2.5"
     base_url: str = ""
+    fallback: tuple[str, ...] = ()
+    """Models that are asked when the one before failed for good: `provider/name`, or `provider/name@URL`."""
+    context: int = Field(default=0, ge=0)
+    """Tokens of the model's context; 0: as its table or its server says."""
     address: str = ""
     """Of a Temporal server; empty: `TEMPORAL_ADDRESS` and its profiles, else our own dev server."""
     namespace: str = "codetether"
@@ -64,7 +68,7 @@ def load(**flags: Any) -> Settings:
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
         if text and name not in ("config_dir", "data_dir", "sandbox"):
-            values[name] = text.split(",") if name in ("link", "copy_files") else text
+            values[name] = text.split(",") if name in ("link", "copy_files", "fallback") else text
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings.model_validate(values)

@@ -14,7 +14,6 @@ from app.domain.contracts import (
     HOLD,
     RESERVE,
     TELL,
-    TURN,
     AgentInput,
     AgentResult,
     Brief,
@@ -32,6 +31,7 @@ from app.domain.tool import ToolCall, ToolInput, ToolResult
 from workflows import tasks
 from workflows.calls import groups, pending
 from workflows.steps import reason_of, should_continue_as_new, step, step_id, was_cancelled
+from workflows.thinking import Thinking
 
 MALFORMED_LIMIT = 5
 """Turns in a row in which the model gave nothing that can be run."""
@@ -66,6 +66,7 @@ class AgentWorkflow:
         self.held = False
         self.answers: dict[str, ToolAnswer] = {}
         self.grants = 0
+        self.thinking = Thinking.of(order)
 
     @workflow.signal(name=TELL)
     def on_tell(self, words: Tell) -> None:
@@ -126,26 +127,23 @@ class AgentWorkflow:
 
     async def _model_turn(self) -> Turn:
         order, told = self.order, tasks.readable(self.told)
-        name = f"t{self.turn}-model"
-        turn = await step(
-            TURN,
-            TurnInput(
-                step_id=step_id(name),
+
+        def ask(session: EventRange, results: tuple[ToolResult, ...]) -> TurnInput:
+            return TurnInput(
+                step_id="",
                 data_id=order.workspace.data_id,
-                session=self.session,
+                session=session,
                 turn=self.turn,
                 brief=None if order.started else self._brief(),
                 task="" if order.started else order.task,
                 told=told,
-                results=self.results,
+                results=results,
                 rules=self.rules,
                 must_answer=self._owes_answer() and self.turn >= order.max_steps - 1,
-            ),
-            Turn,
-            id=name,
-            data_id=order.workspace.data_id,
-            summary=f"{order.name} turn {self.turn}",
-        )
+            )
+
+        summary = f"{order.name} turn {self.turn}"
+        turn = await self.thinking.turn(self, self.turn, ask, summary)
         del self.told[: len(told)]
         self.order = order.model_copy(update={"started": True})
         self.session = self.session.model_copy(update={"end": turn.batch.end})
@@ -209,6 +207,7 @@ class AgentWorkflow:
         data_id = self.order.workspace.data_id
         result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
         self.spent = self.spent.model_copy(update={"seconds": self.spent.seconds + result.seconds})
+        self.thinking.context += result.size // 4
         return result
 
     async def _ask(self, call: ToolCall, name: str) -> ToolAnswer:
@@ -302,5 +301,6 @@ class AgentWorkflow:
                 "malformed": self.malformed,
                 "seen": tuple(self.seen),
                 "last_text": self.text,
+                **self.thinking.carried(),
             }
         )

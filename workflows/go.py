@@ -157,6 +157,7 @@ class GoWorkflow(WorkingWorkflow):
                 session=session,
                 tools=READING_TOOLS,
                 model=order.model,
+                fallback=order.fallback,
                 workspace=self.workspace,
                 told=told,
                 budget=self.purse.lend(child),
@@ -209,6 +210,7 @@ class GoWorkflow(WorkingWorkflow):
             workspace=self.workspace,
             commit=base,
             model=self.order.model,
+            fallback=self.order.fallback,
             purse=self.purse,
             allowed=allowed,
         )

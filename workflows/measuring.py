@@ -25,6 +25,7 @@ async def read_key_result(
     model: ModelRef,
     purse: Purse,
     allowed: bool,
+    fallback: tuple[ModelRef, ...] = (),
 ) -> Reading:
     """The reading of `kr` on `commit`; `name` is the id of the step."""
     if isinstance(kr.measure, Judge):
@@ -39,6 +40,7 @@ async def read_key_result(
             session=EventRange(session_id=session),
             tools=JUDGE_TOOLS,
             model=model,
+            fallback=fallback,
             workspace=workspace,
             budget=purse.lend(session),
             max_steps=JUDGE_STEPS,

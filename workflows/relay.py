@@ -139,6 +139,7 @@ class RelayWorkflow:
             session=session,
             tools=WRITING_TOOLS,
             model=order.model,
+            fallback=order.fallback,
             workspace=order.workspace,
             mode=order.mode,
             rules=self.rules,
@@ -211,6 +212,7 @@ class RelayWorkflow:
             workspace=self.order.workspace,
             commit=self.checkpoint.commit,
             model=self.order.model,
+            fallback=self.order.fallback,
             purse=self.purse,
             allowed=True,
         )

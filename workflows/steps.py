@@ -2,7 +2,8 @@
 
 | activity            | queue | start-to-close | heartbeat | attempts |
 |---------------------|-------|----------------|-----------|----------|
-| `agent.turn`        | llm   | 30 min         | 15 s      | 12       |
+| `agent.turn`        | llm   | 30 min         | 15 s      | 12; 4 with a fallback model behind it |
+| `agent.compact`     | llm   | 30 min         | 15 s      | without end: after 3 it is cut without a summary |
 | a tool              | host  | 15 min         | 5 s       | 10, `bash` runs only in its first |
 | `measure.read`      | host  | 60 min         | 5 s       | 10       |
 | everything else     | host  | 5 min          | 5 s       | without end: they are found done, or made again |
@@ -17,7 +18,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
 
-from app.domain.contracts import MEASURE, TURN, host_queue, llm_queue
+from app.domain.contracts import COMPACT, MEASURE, TURN, host_queue, llm_queue
 
 Result = TypeVar("Result")
 
@@ -42,6 +43,7 @@ def _retry(attempts: int, most: float) -> RetryPolicy:
 
 
 _TURN = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(12, 15))
+_COMPACT = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(0, 15))
 _TOOL = _Row(timedelta(minutes=15), timedelta(seconds=5), _retry(10, 5))
 _MEASURE = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
 _OTHER = _Row(timedelta(minutes=5), timedelta(seconds=5), _retry(0, 10))
@@ -55,13 +57,13 @@ async def step(
     A cancelled activity is waited for: nothing of it runs on when the workflow goes on. One that
     completed all the same does not hide the cancel, unless it belongs to the `ending` that the cancel asks for.
     """
-    row = {TURN: _TURN, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
+    row = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
     given = await workflow.execute_activity(
         name,
         order,
         result_type=result,
         activity_id=id,
-        task_queue=llm_queue(data_id) if name == TURN else host_queue(data_id),
+        task_queue=llm_queue(data_id) if name in (TURN, COMPACT) else host_queue(data_id),
         start_to_close_timeout=row.timeout,
         heartbeat_timeout=row.heartbeat,
         retry_policy=row.retry,

@@ -102,6 +102,7 @@ class WorkingWorkflow(TopWorkflow):
                 key_results=key_results,
                 team=team,
                 model=order.model,
+                fallback=order.fallback,
                 workspace=self.workspace,
                 mode=order.mode,
                 rules=self.rules,

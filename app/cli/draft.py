@@ -24,6 +24,8 @@ def show_draft(view: RunView) -> None:
     if okr.team:
         out.print("team    " + ", ".join(f"[bold]{m.name}[/bold] ({escaped(m.role)})" for m in okr.team))
     out.print(f"model   {view.model.id}: {_honest(view)}{price_line(view.model)}")
+    for model in view.fallback:
+        out.print(f"then    {model.id}: {price_line(model)}")
     out.print(f"budget  {budget_line(view)}")
     for kr in okr.key_results:
         if kr.baseline and kr.baseline.problem:

@@ -99,7 +99,8 @@ class Screen:
 
     def _started(self, view: RunView) -> None:
         demo = " · demo (scripted, no intelligence)" if view.model.provider == "demo" else ""
-        self.out.print(f"[bold]{view.run}[/bold] · {view.model.id}{demo}")
+        chain = "".join(f", then {model.id}" for model in view.fallback)
+        self.out.print(f"[bold]{view.run}[/bold] · {view.model.id}{demo}{chain}")
         if view.status == "drafting":
             self.out.print("[dim]looking at the repository and drafting an OKR[/dim]")
 
@@ -130,6 +131,8 @@ class Screen:
                 self.words = (self.words + delta.text)[-_TAIL:]
             case "measure":
                 self.doing = f"measuring {one_line(delta.text)}"
+            case "compacted":
+                self.out.print(f"  [dim]· the conversation was compacted: {escaped(delta.text)}[/dim]")
             case "trouble" if delta.text != self.trouble:
                 self.trouble = delta.text
                 self.out.print(

@@ -100,6 +100,7 @@ class AgentInput(Model):
     workspace: Workspace
     mode: Mode = "ask"
     rules: tuple[Rule, ...] = ()
+    fallback: tuple[ModelRef, ...] = ()
     budget: Budget
     max_steps: int = Field(default=50, ge=1, le=10_000)
     history_limit: int = 0
@@ -111,6 +112,12 @@ class AgentInput(Model):
     malformed: int = 0
     last_text: str = Field(default="", max_length=4000)
     results: tuple[ToolResult, ...] = ()
+    at: int = 0
+    """Which model of the chain answers; 0 is `model`."""
+    window: int = 0
+    """Tokens of that model's context, as the last turn or its server told; 0: not known yet."""
+    context: int = 0
+    """Tokens that the conversation has now, pending results included."""
     seen: tuple[str, ...] = ()
     """Fingerprints of call and result since the last edit; the same one three times is no progress."""
 
@@ -143,6 +150,7 @@ class RelayInput(Model):
     key_results: tuple[KeyResult, ...] = ()
     team: tuple[Member, ...] = Field(min_length=1, max_length=8)
     model: ModelRef
+    fallback: tuple[ModelRef, ...] = ()
     workspace: Workspace
     mode: Mode = "ask"
     rules: tuple[Rule, ...] = ()
@@ -181,6 +189,7 @@ class RelayResult(Model):
 # Activities -------------------------------------------------------------------------------------
 
 TURN = "agent.turn"  # TurnInput -> Turn                       queue: llm
+COMPACT = "agent.compact"  # CompactInput -> Compacted     queue: llm
 CLOSE = "agent.close"  # CloseInput -> EventRange              queue: host
 FORK = "agent.fork"  # ForkInput -> EventRange                 queue: host
 USAGE = "agent.usage"  # EventRange (end 0: to its end) -> SessionUse   queue: host
@@ -224,6 +233,14 @@ class TurnInput(Model):
     rules: tuple[Rule, ...] = ()
     must_answer: bool = False
     """The last step: only tools that end the agent are offered."""
+    model: ModelRef | None = None
+    """A fallback model; None: the brief's own."""
+    window: int = 0
+    """Tokens of its context, as its server told; 0: what the table says."""
+    unchecked: bool = False
+    """Ask although the conversation seems too long: it was compacted already."""
+    relieved: bool = False
+    """Another model stands behind this one: give up sooner."""
 
 
 class Turn(Model):
@@ -239,6 +256,41 @@ class Turn(Model):
     spent: Spent
     replayed: bool = False
     """The record was found, not made: a crash fell between record and acknowledgement."""
+    context: int = 0
+    """Tokens of the conversation up to this answer."""
+    window: int = 0
+    """Tokens of the model's context."""
+
+
+class CompactInput(Model):
+    """Shortens what the model is shown of a conversation; the original stays in the stream."""
+
+    compact: ClassVar[bool] = True
+
+    step_id: str
+    data_id: str
+    run: str
+    agent: str
+    ids: Ids
+    session: EventRange
+    turn: int
+    model: ModelRef
+    window: int
+    context: int = 0
+    """Tokens of the conversation, as last told; they calibrate the estimate."""
+    results: tuple[ToolResult, ...] = ()
+    hard: bool = False
+    """It did not help enough before: no summary, only the last step, with short results."""
+
+
+class Compacted(Model):
+    """What was recorded, and how long the conversation is now (tokens, estimated)."""
+
+    compact: ClassVar[bool] = True
+
+    batch: EventRange
+    context: int
+    spent: Spent
 
 
 class CloseInput(Model):

@@ -44,7 +44,15 @@ class Delta(Model):
     attempt: int
     seq: int
     kind: Literal[
-        "text", "thinking", "model_started", "tool_started", "tool_output", "tool_ended", "measure", "trouble"
+        "text",
+        "thinking",
+        "model_started",
+        "tool_started",
+        "tool_output",
+        "tool_ended",
+        "measure",
+        "trouble",
+        "compacted",
     ]
     """`trouble`: why what was done cannot be recorded yet; it is tried again."""
     text: str = ""

@@ -44,6 +44,8 @@ class ModelRef(Model):
     provider: str = Field(max_length=64)
     name: str = Field(max_length=128)
     base_url: str = Field(default="", max_length=400)
+    window: int = Field(default=0, ge=0)
+    """Tokens of its context, as a person told; 0: what the table says, or its server."""
 
     @property
     def id(self) -> str:
@@ -103,6 +105,8 @@ class RunInput(Model):
     model: ModelRef
     ids: Ids
     budget: Budget = Budget()
+    fallback: tuple[ModelRef, ...] = Field(default=(), max_length=8)
+    """Models that are asked, in this order, when the one before them failed for good."""
     max_turns: int = Field(default=40, ge=1, le=1000)
     mode: Mode = "ask"
     include_dirty: bool = False
@@ -151,6 +155,7 @@ class RunView(Model):
     status: Status
     detail: str = ""
     model: ModelRef
+    fallback: tuple[ModelRef, ...] = ()
     mode: Mode = "ask"
     budget: Budget
     max_turns: int = 40

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.domain.base import Model
 
-RecordKind = Literal["fork", "system", "user", "assistant", "tool_result", "closed", "event"]
+RecordKind = Literal["fork", "system", "user", "assistant", "tool_result", "closed", "event", "compacted"]
 
 
 class Ids(Model):

@@ -4,6 +4,7 @@ Importing this loads neither a provider's SDK nor pydantic-ai; the first call do
 """
 
 from app.llm.call import answer, check, preload
+from app.llm.chain import chain
 from app.llm.port import (
     Answer,
     CallOut,
@@ -15,6 +16,7 @@ from app.llm.port import (
 )
 from app.llm.prices import price_line, priced
 from app.llm.registry import resolve
+from app.llm.windows import room_for_answer, window_of
 
 __all__ = [
     "Answer",
@@ -23,11 +25,14 @@ __all__ = [
     "ErrorKind",
     "ModelError",
     "answer",
+    "chain",
     "check",
     "preload",
     "price_line",
     "priced",
     "resolve",
+    "room_for_answer",
     "tool_result_message",
     "user_message",
+    "window_of",
 ]

@@ -16,6 +16,7 @@ from pydantic_ai import exceptions as pai
 from app.domain.run import ModelRef
 from app.llm.port import ErrorKind, ModelError
 from app.llm.registry import provider_of
+from app.llm.windows import told_window
 
 MAX_WAIT = 3600.0
 """Seconds: no server makes a run sleep longer before its next attempt."""
@@ -29,6 +30,8 @@ CONTEXT = (
     "maximum context",
     "input is too long",
     "exceeds the available context size",
+    "model token limit",
+    "maximum number of tokens allowed",
 )
 _CATEGORIES: tuple[tuple[type[Exception], ErrorKind], ...] = (
     (pai.ModelContextWindowExceededError, "context"),
@@ -78,7 +81,8 @@ def classify(error: Exception, model: ModelRef, secrets: tuple[str, ...] = ()) -
     url = model.base_url or provider_of(model).base_url
     sentence = _SENTENCES[kind].format(model=model.id, provider=model.provider, url=url)
     detail = _redacted(_detail(error), secrets)
-    return ModelError(kind, f"{sentence}: {detail}" if detail else sentence, _retry_after(error))
+    window = told_window(_words(error)) if kind == "context" else 0
+    return ModelError(kind, f"{sentence}: {detail}" if detail else sentence, _retry_after(error), window=window)
 
 
 def _kind(error: Exception) -> ErrorKind:

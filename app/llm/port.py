@@ -57,10 +57,14 @@ class Answer(Model):
 
 
 class ModelError(Exception):
-    """Why no answer came. `retry_after`: seconds the server asked to wait, None if it did not."""
+    """Why no answer came. `retry_after`: seconds the server asked to wait, None if it did not.
 
-    def __init__(self, kind: ErrorKind, message: str, retry_after: float | None = None) -> None:
+    `window`: the tokens of the model's context, where the server named them; else 0.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str, retry_after: float | None = None, *, window: int = 0) -> None:
         super().__init__(message)
+        self.window = window
         self.kind: ErrorKind = kind
         self.retryable = kind in RETRYABLE
         self.retry_after = retry_after

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.stack.identity import data_id
 
 
-def budget_of(model: ModelRef, *, usd: float | None, tokens: int | None) -> Budget:
+def budget_of(model: ModelRef, *, usd: float | None, tokens: int | None, fallback: tuple[ModelRef, ...] = ()) -> Budget:
     """The budget of a run. A money limit needs a known price; without one only tokens are limited.
 
     Raises `UserError` when money was asked to be limited and cannot be counted.
@@ -22,10 +22,11 @@ def budget_of(model: ModelRef, *, usd: float | None, tokens: int | None) -> Budg
     for name, value in (("--budget-usd", usd), ("--budget-tokens", tokens)):
         if value is not None and value <= 0:
             raise UserError(f"`{name} {value:g}` is no budget; give a number above 0")
-    known = llm.priced(model)
-    if usd is not None and not known:
+    unpriced = next((each for each in (model, *fallback) if not llm.priced(each)), None)
+    known = unpriced is None
+    if usd is not None and unpriced is not None:
         raise UserError(
-            f"the price of `{model.id}` is unknown, so money cannot be limited; use `--budget-tokens 500000`"
+            f"the price of `{unpriced.id}` is unknown, so money cannot be limited; use `--budget-tokens 500000`"
         )
     return default.model_copy(
         update={
@@ -54,6 +55,7 @@ def new(
     repo: str,
     model: ModelRef,
     budget: Budget,
+    fallback: tuple[ModelRef, ...] = (),
     max_turns: int = 40,
     include_dirty: bool = False,
     interactive: bool = True,
@@ -75,6 +77,7 @@ def new(
         subdir=subdir,
         data_id=data_id(settings.data_dir),
         model=model,
+        fallback=fallback,
         ids=Ids(okr_id=okr, okr_run_id=run),
         budget=budget,
         max_turns=max_turns,
@@ -109,6 +112,7 @@ def again(settings: Settings, view: RunView, *, budget: Budget, taken: set[str])
         subdir=view.subdir,
         data_id=data_id(settings.data_dir),
         model=view.model,
+        fallback=view.fallback,
         ids=Ids(okr_id=view.ids.okr_id, okr_run_id=run),
         budget=budget,
         max_turns=view.max_turns,

@@ -64,7 +64,7 @@ def continue_(
 
     settings = load()
     view = meant(settings, run)
-    new = order.budget_of(view.model, usd=budget_usd, tokens=budget_tokens)
+    new = order.budget_of(view.model, usd=budget_usd, tokens=budget_tokens, fallback=view.fallback)
     if view.result is None:
         given = budget_usd is not None or budget_tokens is not None
         start(settings)

@@ -8,6 +8,8 @@ from app.cli.commands.common import dollars, print_table, say
 from app.cli.output import JsonFlag, RunArgument, print_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.domain.budget import Spent
     from app.domain.run import RunView
 
@@ -29,13 +31,18 @@ def cost(run: RunArgument = None, json: JsonFlag = False) -> None:
     lines = [{"agent": agent, "turn": turn, **_told(spent)} for agent, turn, spent in turns]
     if (rest := _rest(total, [spent for *_, spent in turns])) is not None:
         lines.append({"agent": "measures and the rest", "turn": None, **_told(rest)})
+    models = _models(settings.data_dir, [record.body for record in records])
     if json:
         print_json(
             {"run": view.run, "model": view.model.id, "ended": view.result is not None, "turns": lines}
-            | {"total": _told(total)}
+            | {"total": _told(total), "models": models}
         )
         return
     _print(view, lines, _told(total))
+    if len(models) > 1:
+        for name, told in models.items():
+            used = f"{told['calls']:,} calls, {told['input']:,} in, {told['output']:,} out"
+            say(f"{name}: {used}, {dollars(told['usd'])}")
 
 
 def _turns(bodies: list[dict[str, Any]]) -> "list[tuple[str, int, Spent]]":
@@ -48,6 +55,28 @@ def _turns(bodies: list[dict[str, Any]]) -> "list[tuple[str, int, Spent]]":
         if event.get("kind") == "turn_ended"
         for told in (event.get("body", {}),)
     ]
+
+
+def _models(data: "Path", bodies: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What each model of the chain used in the agents' turns, from their streams; compactions count, too."""
+    from app.domain.budget import Spent
+    from app.domain.session import EventRange, Usage
+    from app.stream import Damaged, Stream
+
+    found: dict[str, Spent] = {}
+    sessions = {str(event["body"]["session_id"]) for event in bodies if event.get("kind") == "turn_ended"}
+    for name in sorted(sessions):
+        stream = Stream(data, name)
+        try:
+            records = stream.read(EventRange(session_id=name, end=stream.end()))
+        except (Damaged, OSError):
+            continue  # a stream that is gone counts in its turn all the same
+        for body in (record.body for record in records if "usage" in record.body):
+            usd, usage = body.get("usd"), Usage.model_validate(body["usage"])
+            seconds = float(body.get("seconds", 0.0))
+            spent = Spent(usage=usage, usd=usd or 0.0, unpriced=int(usd is None), seconds=seconds, calls=1)
+            found[body["model"]] = found.get(body["model"], Spent()) + spent
+    return {model: _told(spent) for model, spent in found.items()}
 
 
 def _rest(total: "Spent", parts: "list[Spent]") -> "Spent | None":

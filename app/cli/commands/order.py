@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Repo = Annotated[str, typer.Option("--repo", help="The repository, or a subfolder of it.")]
 ModelFlag = Annotated[str | None, typer.Option("--model", "-m", help="PROVIDER/NAME; `demo/scripted` needs no key.")]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Of any OpenAI-compatible server.")]
+Fallback = Annotated[
+    list[str] | None,
+    typer.Option("--fallback", metavar="MODEL", help="Asked when the model fails for good; may be given again."),
+]
+Context = Annotated[int | None, typer.Option("--context", metavar="TOKENS", help="Of the model's context.")]
 Turns = Annotated[int, typer.Option("--max-turns", help="Turns of the relay at most.")]
 Usd = Annotated[float | None, typer.Option("--budget-usd", help="Dollars at most; default 5.")]
 Tokens = Annotated[int | None, typer.Option("--budget-tokens", help="Tokens at most; default 2,000,000.")]
@@ -38,6 +43,8 @@ def go(
     repo: Repo = ".",
     model: ModelFlag = None,
     base_url: BaseUrl = None,
+    fallback: Fallback = None,
+    context: Context = None,
     mode: Annotated[str, typer.Option("--mode", help="auto | relay: who works.")] = "auto",
     max_turns: Turns = 40,
     budget_usd: Usd = None,
@@ -57,7 +64,18 @@ def go(
     if yes:
         _refuse_without_sandbox(permission_mode)
     settings, order = _order(
-        "go", intent, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
+        "go",
+        intent,
+        repo,
+        model,
+        base_url,
+        permission_mode,
+        max_turns,
+        budget_usd,
+        budget_tokens,
+        include_dirty,
+        fallback=fallback,
+        context=context,
     )
     raise typer.Exit(carry_out(settings, order, way))
 
@@ -68,6 +86,8 @@ def autochat(
     repo: Repo = ".",
     model: ModelFlag = None,
     base_url: BaseUrl = None,
+    fallback: Fallback = None,
+    context: Context = None,
     max_turns: Turns = 40,
     budget_usd: Usd = None,
     budget_tokens: Tokens = None,
@@ -81,7 +101,18 @@ def autochat(
     """A team works on a task at once: the same relay, without the gate of an OKR."""
     way = Way.of(output_format, json, detach=detach, out=out)
     settings, order = _order(
-        "autochat", task, repo, model, base_url, permission_mode, max_turns, budget_usd, budget_tokens, include_dirty
+        "autochat",
+        task,
+        repo,
+        model,
+        base_url,
+        permission_mode,
+        max_turns,
+        budget_usd,
+        budget_tokens,
+        include_dirty,
+        fallback=fallback,
+        context=context,
     )
     raise typer.Exit(carry_out(settings, order, way))
 
@@ -103,6 +134,8 @@ def run(
     repo: Repo = ".",
     model: ModelFlag = None,
     base_url: BaseUrl = None,
+    fallback: Fallback = None,
+    context: Context = None,
     continued: Annotated[
         str | None, typer.Option("--continue", metavar="[SESSION]", help="Go on from an earlier run's conversation.")
     ] = None,
@@ -119,7 +152,18 @@ def run(
     """One agent does one thing, on a branch of its own."""
     way = Way.of(output_format, json, detach=detach, out=out, merge=merge)
     settings, order = _order(
-        "run", prompt, repo, model, base_url, permission_mode, 40, budget_usd, budget_tokens, include_dirty
+        "run",
+        prompt,
+        repo,
+        model,
+        base_url,
+        permission_mode,
+        40,
+        budget_usd,
+        budget_tokens,
+        include_dirty,
+        fallback=fallback,
+        context=context,
     )
     if continued is not None:
         order = _continued(settings, order, continued)
@@ -137,25 +181,32 @@ def _order(
     usd: float | None,
     tokens: int | None,
     include_dirty: bool,
+    *,
+    fallback: list[str] | None,
+    context: int | None,
 ) -> "tuple[Settings, RunInput]":
     """Everything that can be wrong is said before anything is started."""
     from app.cli.output import interactive
-    from app.llm import resolve
+    from app.llm import chain, resolve
     from app.runs import guard, order
     from app.settings import load
 
     guard.intent(intent, kind)
-    settings = load(model=model, base_url=base_url, mode=permission_mode)
-    ref = resolve(settings.model, settings.base_url, settings)
-    budget = order.budget_of(ref, usd=usd, tokens=tokens)
+    flags = {"model": model, "base_url": base_url, "mode": permission_mode, "context": context}
+    settings = load(**flags, fallback=tuple(fallback) if fallback else None)
+    ref = resolve(settings.model, settings.base_url, settings).model_copy(update={"window": settings.context})
+    others = chain(settings.fallback, ref, settings)
+    budget = order.budget_of(ref, usd=usd, tokens=tokens, fallback=others)
     order.place(repo)
-    _look_key_up(settings, ref)
+    for each in (ref, *others):
+        _look_key_up(settings, each)
     made = order.new(
         settings,
         kind=kind,
         intent=intent,
         repo=repo,
         model=_served(settings, ref),
+        fallback=tuple(_served(settings, each) for each in others),
         budget=budget,
         max_turns=max_turns,
         include_dirty=include_dirty,

@@ -63,7 +63,9 @@ def list_(
 @sessions_app.command()
 def show(
     session: Annotated[str, typer.Argument(metavar="SESSION", help="A session or a unique beginning of it.")],
-    full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The original, also of what was compacted; cut nothing.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print its records, one JSON object a line.")] = False,
 ) -> None:
     """A conversation from its beginning, with what it was forked from."""
@@ -77,11 +79,25 @@ def show(
         records = stream.history(stream.end())
     except Damaged as error:
         raise UserError(f"session `{name}` cannot be read: {error}", 1) from error
-    for record in records:
+    from app.stream.view import seen
+
+    shown = {(record.step_id, record.offset) for record in seen(records)}
+    for record in records if json or full else _view(records):
         if json:
-            sys.stdout.write(record.model_dump_json() + "\n")
+            in_view = (record.step_id, record.offset) in shown or record.kind == "system"
+            sys.stdout.write(codec.dumps(record.model_dump() | {"in_view": in_view}, ensure_ascii=False) + "\n")
         else:
             _print(record, None if full else _CUT)
+
+
+def _view(records: "list[Record]") -> "list[Record]":
+    """What the model is shown now, with the record that says who it is and the marks of every compaction."""
+    from app.stream.view import seen
+
+    view = seen(records)
+    shown = {id(record) for record in view}
+    marks = [r for r in records if r.kind in ("system", "compacted") and id(r) not in shown]
+    return [*marks, *view]
 
 
 def _sessions(data: Path) -> dict[str, float]:
@@ -120,7 +136,7 @@ def _line(data: Path, name: str, names: list[str]) -> dict[str, Any]:
     except (Damaged, OSError, ValueError) as error:
         return line | {"problem": str(error)}
     answers = [record for record in records if record.kind == "assistant"]
-    usages = [answer.body.get("usage", {}) for answer in answers]
+    usages = [record.body.get("usage", {}) for record in records]
     return line | {
         "run": line["run"] or (records[0].ids.okr_run_id if records else ""),
         "steps": len(answers),
@@ -145,6 +161,10 @@ def _print(record: "Record", cut: int | None) -> None:
                 say(f"  → {call['name']} {_short(call['arguments'], cut)}")
         case "tool_result":
             _block(f"  ← {body.get('name')}: {body.get('status')}", body.get("text", ""), cut, "    ")
+        case "compacted":
+            left = f"{body['left_out']} records left out, " if body["left_out"] else "old results cut, "
+            what = f"{left}{body['before']:,} → {body['after']:,} tokens"
+            _block(f"── compacted ({body['how']}): {what}; the original: --full ──", body["text"], None)
         case "closed":
             say(f"closed: {one_line(str(body.get('reason', '')), _CUT)}")
         case _:
