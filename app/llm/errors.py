@@ -130,6 +130,10 @@ def _status(error: Exception) -> int | None:
     for holder in (error, response):
         if isinstance(status := getattr(holder, "status_code", None), int):
             return status
+    # A redirect that was not followed is wrapped without its status.
+    behind = getattr(getattr(error.__cause__, "response", None), "status_code", None)
+    if isinstance(behind, int) and 300 <= behind < 400:
+        return behind
     # botocore's errors hold a dictionary.
     known = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     status = known.get("HTTPStatusCode")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import boto3
 import httpx2
+from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.tokens import FrozenAuthToken
 from pydantic_ai.models import Model
 from pydantic_ai.models.bedrock import BedrockConverseModel
 from pydantic_ai.providers.bedrock import BedrockProvider
 
 from app.domain.run import ModelRef
+from app.errors import UserError
 from app.llm import client as ours
 from app.llm.port import NO_KEY, Access
 
@@ -25,18 +26,25 @@ def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:  
 
 
 def runtime(access: Access) -> Any:
-    """The client of `bedrock-runtime` at the access's address."""
+    """The client of `bedrock-runtime` at the access's address. Raises `UserError` for a key without TLS."""
     key = access.api_key.get_secret_value()
+    parts = urlsplit(access.base_url)
+    if key != NO_KEY and parts.scheme != "https" and parts.hostname != "127.0.0.1":
+        raise UserError(f"a key is not sent to `{access.base_url}` without TLS; give an address with `https`")
     config = Config(
         read_timeout=ours.SILENCE,
         connect_timeout=ours.CONNECT,
         retries={"total_max_attempts": 1},
-        signature_version=None if key == NO_KEY else "bearer",
+        signature_version=None if key == NO_KEY else UNSIGNED,
     )
     session = boto3.Session(region_name=region_of(access.base_url))
     client = session.client("bedrock-runtime", endpoint_url=access.base_url, config=config)
     if key != NO_KEY:
-        client._request_signer._auth_token = FrozenAuthToken(key)  # never through the environment: tools inherit that
+        # A bearer that is set here never stands in the environment, which tools inherit.
+        def bear(request: Any, **_more: Any) -> None:
+            request.headers["Authorization"] = f"Bearer {key}"
+
+        client.meta.events.register("before-send.bedrock-runtime.*", bear)
     return client
 
 
