@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from app.domain.run import ModelRef
 from app.errors import UserError
+from app.llm.errors import classify
 from app.llm.port import NO_KEY, Access, ModelError
 from app.llm.providers import provider_module
 from app.llm.registry import OPENAI_URL, base_url_of, provider_of
@@ -30,7 +31,12 @@ def entered(model: ModelRef, access: Access) -> Access:
     enter = getattr(provider_module(model), "enter", None)
     if enter is None:
         return access
-    found: Access = enter(model, access)
+    try:
+        found: Access = enter(model, access)
+    except (ModelError, UserError):
+        raise
+    except Exception as error:
+        raise classify(error, model, access.secrets()) from None  # here, because what was stored may be echoed
     return found._replace(hidden=access.secrets())
 
 

@@ -29,7 +29,7 @@ class Provider(NamedTuple):
 
 OPENAI_URL = "https://api.openai.com/v1"
 COPILOT_RISK = (
-    "GitHub documents no interface of Copilot for other programs: a token exchange may break or be refused at any time, "
+    "GitHub documents no interface of Copilot for other programs: its token exchange may break or be refused, "
     "and may count as misuse of your subscription"
 )
 PROVIDERS: dict[str, Provider] = {

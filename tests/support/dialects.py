@@ -38,9 +38,7 @@ def _openai(text: str, call: bool, ends: bool) -> list[bytes]:
         delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
     frames = [chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}])]
     if ends:
-        frames.append(
-            chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls" if call else "stop"}])
-        )
+        frames.append(chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "tool_calls" if call else "stop"}]))
         frames.append(chunk(choices=[], usage={"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}))
         frames.append(b"data: [DONE]\n\n")
     return frames

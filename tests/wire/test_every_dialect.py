@@ -42,13 +42,14 @@ class Server:
     def fails(self, status: int, text: str = "said so", **headers: str) -> None:
         self.wire.fail(status, self.dialect.error(status, text), **headers)
 
-    async def ask(self, *messages: dict[str, Any], **more: Any) -> Answer:
+    async def ask(self, *messages: dict[str, Any], heard: asyncio.Event | None = None, **more: Any) -> Answer:
         bare = ("anthropic", "google", "bedrock")
         model = self.wire.model(self.dialect.provider, PROVIDERS[self.dialect.provider].default)
         if self.dialect.provider in bare:
             model = model.model_copy(update={"base_url": self.wire.url})
         asked = self.wire.ask(*messages, provider=self.dialect.provider, tools=[READ], **more)
-        return await answer(asked.model_copy(update={"model": model}))
+        event = heard or asyncio.Event()
+        return await answer(asked.model_copy(update={"model": model}), on_delta=lambda *_: event.set())
 
     async def failure(self, **more: Any) -> ModelError:
         with pytest.raises(ModelError) as caught:
@@ -162,10 +163,9 @@ async def test_an_endless_answer_is_bounded(server: Server) -> None:
 
 async def test_a_cancel_in_mid_stream_closes_the_connection(server: Server) -> None:
     server.says(*server.dialect.frames("half", False, False), hold=True)
-    task = asyncio.create_task(server.ask())
-    while not [seen for seen in server.wire.seen if server.dialect.path in seen.path]:
-        server.wire.arrived.clear()
-        await asyncio.wait_for(server.wire.arrived.wait(), 30)
+    heard = asyncio.Event()
+    task = asyncio.create_task(server.ask(heard=heard))
+    await asyncio.wait_for(heard.wait(), 30)
     server.wire.gone.clear()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

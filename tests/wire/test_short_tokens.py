@@ -1,4 +1,4 @@
-"""Short-lived tokens: GitHub's exchange for Copilot, Google's token endpoint for Vertex; bought once, before they end."""
+"""Short-lived tokens: GitHub's exchange for Copilot, Google's endpoint for Vertex; bought once, before they end."""
 
 import asyncio
 import json
@@ -62,9 +62,7 @@ async def test_many_calls_at_once_buy_one_token() -> None:
         bought.append(1)
         return tokens.Token("t", time.time() + 1500)
 
-    await asyncio.gather(
-        *(asyncio.to_thread(tokens.token_for, "github-copilot", "u", "k", buy) for _ in range(8))
-    )
+    await asyncio.gather(*(asyncio.to_thread(tokens.token_for, "github-copilot", "u", "k", buy) for _ in range(8)))
     assert len(bought) == 1
 
 
