@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -76,7 +76,8 @@ def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
 
 def settings_of(request: ChatRequest, model: Model) -> ModelSettings:
     """Bounds, and a forced call where the provider knows one; prompts are cached where that must be asked for."""
-    settings = ModelSettings(max_tokens=request.max_tokens, timeout=httpx2.Timeout(SILENCE, connect=CONNECT))
+    patience: Any = httpx2.Timeout(SILENCE, connect=CONNECT)  # typed as httpx's own where that is installed, too
+    settings = ModelSettings(max_tokens=request.max_tokens, timeout=patience)
     if request.must_call and request.tools and model.profile.get("supports_forced_tool_choice", True):
         settings["tool_choice"] = "required"
     kind = provider_of(request.model).kind

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 CONTEXT = 8192
 """Tokens; a model that knows fewer is asked for what it knows."""
@@ -9,7 +10,9 @@ CONTEXT = 8192
 
 def main(file: str) -> None:
     """Prints `ready URL`, then waits for the end of stdin: the parent's death closes it, too."""
-    import xllamacpp
+    import xllamacpp as module
+
+    xllamacpp: Any = module  # compiled, without types
 
     params = xllamacpp.CommonParams()
     params.model.path = file

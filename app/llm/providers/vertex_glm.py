@@ -31,7 +31,7 @@ def enter(model: ModelRef, access: Access) -> Access:
 
 
 def _bought(model: ModelRef, base_url: str, key: str) -> Token:
-    credentials, project = _credentials(model, key)
+    credentials, project = _credentials(key)
     try:
         credentials.refresh(Request())
     except TransportError as error:
@@ -45,7 +45,8 @@ def _bought(model: ModelRef, base_url: str, key: str) -> Token:
     return Token(credentials.token, float(ends), url)
 
 
-def _credentials(model: ModelRef, key: str) -> tuple[Any, str]:
+def _credentials(key: str) -> tuple[Any, str]:
+    found = project = None
     try:
         if key != NO_KEY:
             values = json.loads(key)
@@ -56,7 +57,7 @@ def _credentials(model: ModelRef, key: str) -> tuple[Any, str]:
             "auth", "the stored key is not the JSON of a service account; run `ctl login vertex-glm --stdin < FILE`"
         ) from None
     except GoogleAuthError:
-        project = None
+        pass  # no identity on this machine
     if not project:
         raise ModelError("auth", "no Google identity is to be had: run `ctl login vertex-glm --stdin < FILE`")
     return found, project
