@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "okr": ("okr", "List and show OKRs and their runs."),
     "sessions": ("sessions", "List and show the conversations of agents."),
     "cost": ("cost", "What a run used."),
+    "models": ("models", "The models that are offered, what they cost and can do."),
     "login": ("login", "Store a provider's key in Vault."),
     "up": ("stack", "Start the local stack: Temporal and a worker."),
     "down": ("stack", "Stop what `ctl up` started."),

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from app.domain.run import ModelRef
-from app.llm.port import Answer, ChatRequest, OnDelta
+from app.llm.port import Answer, ChatRequest, ModelError, OnDelta
 from app.llm.registry import provider_of
 
 if TYPE_CHECKING:
@@ -14,9 +14,29 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model
 
+    from app.llm.port import Access
+
 
 class _ListenerError(Exception):
     """`on_delta` failed: the caller's fault, not the model's."""
+
+
+class _Bound:
+    """Ends an answer that never does: far more than `max_tokens` can be, in signs or in events."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._model = request.model
+        self._signs = 64 * request.max_tokens + 65_536
+        self._events = 8 * request.max_tokens + 1024
+
+    def count(self, event: Any) -> None:
+        """Raises `ModelError` (`protocol`) beyond the bound."""
+        delta = getattr(event, "delta", None)
+        said = getattr(delta, "content_delta", None) or getattr(delta, "args_delta", None) or ""
+        self._signs -= len(said)
+        self._events -= 1
+        if self._signs < 0 or self._events < 0:
+            raise ModelError("protocol", f"the answer of model `{self._model.id}` does not end; it was cut off")
 
 
 def _silent(_kind: str, _text: str) -> None:
@@ -34,17 +54,32 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
     from app.llm.errors import classify
     from app.llm.messages import answer_of, history_of, refuse
 
-    keyless = not provider_of(request.model).needs_key
-    access = access_of(request.model) if keyless else await asyncio.to_thread(access_of, request.model)
+    row = provider_of(request.model)
+    direct = not row.needs_key and not row.module
+    try:
+        access = access_of(request.model) if direct else await asyncio.to_thread(access_of, request.model)
+    except Exception as error:
+        raise classify(error, request.model) from None
     try:
         model = model_for(request.model, access)
         response = await _response(request, model, history_of(request), on_delta)
     except _ListenerError as error:
         raise error.__cause__ or error from None
     except Exception as error:
-        raise classify(error, request.model, access.secrets()) from None
+        raise _told(error, request.model, access) from None
     refuse(request.model, response)
     return answer_of(request.model, response)
+
+
+def _told(error: Exception, model: ModelRef, access: "Access") -> ModelError:
+    """What the failure means; a short-lived token that was refused is not used again."""
+    from app.llm.errors import classify
+    from app.llm.providers import tokens
+
+    found = classify(error, model, access.secrets())
+    if found.kind == "auth":
+        tokens.drop(model.provider)
+    return found
 
 
 async def preload() -> None:
@@ -75,7 +110,9 @@ async def _response(
         model_request_parameters=parameters_of(request),
         instrument=False,
     ) as stream:
+        bound = _Bound(request)
         async for event in stream:
+            bound.count(event)
             if (delta := delta_of(event)) is not None:
                 _tell(on_delta, *delta)
         return stream.get()
@@ -94,18 +131,32 @@ async def check(model: ModelRef, key: "SecretStr | None" = None) -> None:
     `key`: one that is not stored yet, sent to the model's own base URL and no other.
     """
     await _loaded()
-    from app.llm.access import access_of
-    from app.llm.client import Access, model_for
+    from app.llm.access import access_of, entered
+    from app.llm.client import model_for
     from app.llm.errors import classify
+    from app.llm.port import Access
     from app.llm.registry import base_url_of
 
-    access = Access(base_url_of(model), key, {}) if key else await asyncio.to_thread(access_of, model)
+    access = None
     try:
-        client: Any = getattr(model_for(model, access), "client")  # noqa: B009
-        # OpenRouter lists its models to anybody; `/key` needs a valid one.
-        if provider_of(model).name == "openrouter":
-            await client.get("/key", cast_to=object)
+        if key:
+            access = Access(base_url_of(model), key, {})
+            access = await asyncio.to_thread(entered, model, access)
         else:
-            await client.models.list()
+            access = await asyncio.to_thread(access_of, model)
+        await _listed(model, getattr(model_for(model, access), "client"))  # noqa: B009
     except Exception as error:
-        raise classify(error, model, access.secrets()) from None
+        secrets = access.secrets() if access else ()
+        raise classify(error, model, secrets) from None
+
+
+async def _listed(model: ModelRef, client: Any) -> None:
+    """Asks for the cheapest thing that needs a good key."""
+    from app.llm.providers import provider_module
+
+    if (own := getattr(provider_module(model), "check", None)) is not None:
+        await own(client)
+    elif model.provider == "openrouter":  # it lists its models to anybody
+        await client.get("/key", cast_to=object)
+    else:
+        await client.models.list()

@@ -14,6 +14,7 @@ import openai
 from pydantic_ai import exceptions as pai
 
 from app.domain.run import ModelRef
+from app.errors import UserError
 from app.llm.port import ErrorKind, ModelError
 from app.llm.registry import provider_of
 from app.llm.windows import told_window
@@ -77,8 +78,13 @@ def classify(error: Exception, model: ModelRef, secrets: tuple[str, ...] = ()) -
     """What `error` means for a caller, as a sentence that holds none of `secrets`."""
     if isinstance(error, ModelError):
         return error
+    if isinstance(error, UserError):
+        return ModelError("bad_request", str(error))
     kind = _kind(error)
     url = model.base_url or provider_of(model).base_url
+    if 300 <= (_status(error) or 0) < 400:
+        sentence = f"the server of model `{model.id}` at `{url}` sends elsewhere; give the address itself"
+        return ModelError(kind, f"{sentence} (keys do not follow)")
     sentence = _SENTENCES[kind].format(model=model.id, provider=model.provider, url=url)
     detail = _redacted(_detail(error), secrets)
     window = told_window(_words(error)) if kind == "context" else 0
@@ -113,6 +119,8 @@ def _of_status(status: int) -> ErrorKind | None:
             return "server"
         case 429:
             return "rate_limit"
+        case _ if 300 <= status < 400:
+            return "bad_request"
         case _ if status >= 500:
             return "server"
         case _ if 400 <= status < 500:
@@ -122,7 +130,17 @@ def _of_status(status: int) -> ErrorKind | None:
 
 
 def _status(error: Exception) -> int | None:
-    status = getattr(error, "status_code", None)
+    response = getattr(error, "response", None)
+    for holder in (error, response):
+        if isinstance(status := getattr(holder, "status_code", None), int):
+            return status
+    # A redirect that was not followed is wrapped without its status.
+    behind = getattr(getattr(error.__cause__, "response", None), "status_code", None)
+    if isinstance(behind, int) and 300 <= behind < 400:
+        return behind
+    # botocore's errors hold a dictionary.
+    known = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    status = known.get("HTTPStatusCode")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return status if isinstance(status, int) else None
 
 

@@ -1,7 +1,9 @@
 """What a caller of a model gives and gets. Messages are pydantic-ai messages as JSON, one dict each."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from pydantic import SecretStr
 
 from app.domain.base import Model
 from app.domain.run import ModelRef
@@ -35,6 +37,8 @@ class ChatRequest(Model):
     tools: list[dict[str, Any]]
     must_call: bool = False
     max_tokens: int = 8192
+    answer_schema: dict[str, Any] | None = None
+    """A JSON Schema that the answer's text must follow; None: free text."""
 
 
 class CallOut(Model):
@@ -54,6 +58,25 @@ class Answer(Model):
     usage: Usage
     cost: Cost
     finish: str
+
+
+NO_KEY = "none"
+"""What a server that needs no key is sent: the SDK cannot do without."""
+
+
+class Access(NamedTuple):
+    """Where and how a model is reached. `headers` may be secret, too."""
+
+    base_url: str
+    api_key: SecretStr
+    headers: dict[str, str]
+    hidden: tuple[str, ...] = ()
+    """Secrets that are not sent but may be echoed: what a short-lived token was bought with."""
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must never be shown."""
+        values = (self.api_key.get_secret_value(), *self.headers.values(), *self.hidden)
+        return tuple(value for value in values if len(value) >= 8)
 
 
 class ModelError(Exception):

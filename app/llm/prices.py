@@ -17,12 +17,18 @@ class Price(NamedTuple):
     input: float
     output: float
     cache_read: float
+    cache_write: float = 0.0
+    """0: as input."""
 
 
+_THEIRS = {"bedrock": "aws", "vertex-glm": "google"}
+"""What genai-prices calls a provider of ours."""
 FREE = Price(0.0, 0.0, 0.0)
 OWN: dict[str, Price] = {
     # What OpenRouter's row in genai-prices 0.2.3 says of it; StepFun's own list was not checked.
     "stepfun/step-3.5-flash": Price(0.10, 0.30, 0.02),
+    # The price of the global inference profile; a regional one costs a tenth more, which genai-prices knows.
+    "bedrock/global.anthropic.claude-opus-4-6-v1": Price(5.0, 25.0, 0.5, 6.25),
 }
 
 
@@ -32,6 +38,11 @@ def price_line(model: ModelRef) -> str:
     if price is not None:
         return f"{_dollars(price.input)} in / {_dollars(price.output)} out per 1 M tokens"
     return "price unknown (local server)" if is_local(model) else "price unknown"
+
+
+def price_of(model: ModelRef) -> Price | None:
+    """US dollars per million tokens; None where it is unknown."""
+    return _price(model)
 
 
 def priced(model: ModelRef) -> bool:
@@ -47,15 +58,16 @@ def cost_of(model: ModelRef, usage: "RequestUsage") -> Cost:
     if price is None or not (usage.input_tokens or usage.output_tokens):
         return Cost(usd=None)
     if model.id in OWN:
-        fresh = max(usage.input_tokens - usage.cache_read_tokens, 0)
+        fresh = max(usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens, 0)
         total = fresh * price.input + usage.cache_read_tokens * price.cache_read + usage.output_tokens * price.output
+        total += usage.cache_write_tokens * (price.cache_write or price.input)
         return Cost(usd=total / 1_000_000)
     found = _calculated(model, usage)
     return Cost(usd=None if found is None else float(found.total_price))
 
 
 def _price(model: ModelRef) -> Price | None:
-    if model.provider == "demo":
+    if model.provider == "demo" or (model.provider == "openrouter" and model.name.endswith(":free")):
         return FREE
     if model.provider == "openai" and model.base_url not in ("", OPENAI_URL):
         return None
@@ -82,7 +94,7 @@ def _calculated(model: ModelRef, usage: Any) -> Any:
     from genai_prices import calc_price
 
     try:
-        return calc_price(usage, model.name, provider_id=model.provider)
+        return calc_price(usage, model.name, provider_id=_THEIRS.get(model.provider, model.provider))
     except (LookupError, ValueError):
         return None
 

@@ -12,22 +12,66 @@ class Provider(NamedTuple):
     """`kind` is the wire format. `base_url` is where it is served unless a model says otherwise."""
 
     name: str
-    kind: Literal["openai", "anthropic"]
+    kind: Literal["openai", "anthropic", "google", "bedrock"]
     base_url: str
     needs_key: bool = True
+    default: str = ""
+    """The model that is offered first."""
+    module: str = ""
+    """Of `app.llm.providers`, where this one is odd; empty: the module of its kind."""
+    extra: str = ""
+    """The extra of our package that it needs."""
+    ambient: bool = False
+    """Whether it may use the identity of the machine (an AWS role, GKE) where no key is stored."""
+    note: str = ""
+    """What a person must know before storing a key."""
 
 
 OPENAI_URL = "https://api.openai.com/v1"
+COPILOT_RISK = (
+    "GitHub documents no interface of Copilot for other programs: its token exchange may break or be refused, "
+    "and may count as misuse of your subscription"
+)
 PROVIDERS: dict[str, Provider] = {
     row.name: row
     for row in (
-        Provider("anthropic", "anthropic", "https://api.anthropic.com"),
+        Provider("anthropic", "anthropic", "https://api.anthropic.com", default="claude-sonnet-4-20250514"),
+        Provider(
+            "bedrock",
+            "bedrock",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            default="global.anthropic.claude-opus-4-6-v1",
+            extra="bedrock",
+            ambient=True,
+        ),
         Provider("demo", "openai", "", needs_key=False),
-        Provider("moonshotai", "openai", "https://api.moonshot.ai/v1"),
+        Provider(
+            "github-copilot",
+            "openai",
+            "https://api.github.com",
+            default="claude-opus-4",
+            module="copilot",
+            note=COPILOT_RISK,
+        ),
+        Provider(
+            "google", "google", "https://generativelanguage.googleapis.com", default="gemini-2.5-pro", extra="google"
+        ),
+        Provider("local", "openai", "", needs_key=False, default="smollm2", module="local", extra="local"),
+        Provider("local-cuda", "openai", "http://127.0.0.1:8000/v1", needs_key=False),
+        Provider("moonshotai", "openai", "https://api.moonshot.ai/v1", default="kimi-k2.5"),
         Provider("openai", "openai", OPENAI_URL),
-        Provider("openrouter", "openai", "https://openrouter.ai/api/v1"),
-        Provider("stepfun", "openai", "https://api.stepfun.ai/v1"),
-        Provider("zai", "openai", "https://api.z.ai/api/paas/v4"),
+        Provider("openrouter", "openai", "https://openrouter.ai/api/v1", default="stepfun/step-3.5-flash:free"),
+        Provider("stepfun", "openai", "https://api.stepfun.ai/v1", default="step-3.5-flash"),
+        Provider(
+            "vertex-glm",
+            "openai",
+            "https://aiplatform.googleapis.com",
+            default="zai-org/glm-5-maas",
+            module="vertex_glm",
+            extra="vertex",
+            ambient=True,
+        ),
+        Provider("zai", "openai", "https://api.z.ai/api/paas/v4", default="glm-5"),
     )
 }
 

@@ -1,5 +1,6 @@
 """Naming a model: what resolves, what is refused, and with which words."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from app.domain.run import ModelRef
 from app.errors import UserError
 from app.llm import resolve
+from app.llm.catalog import models
+from app.llm.providers import provider_module
 from app.llm.registry import PROVIDERS, base_url_of
 from app.settings import Settings
 
@@ -43,11 +46,32 @@ def test_unusable_base_urls_are_refused_without_showing_a_password(settings: Set
     assert caught.value.code == 2 and "secret" not in str(caught.value)
 
 
-def test_every_provider_but_the_demo_says_where_it_is() -> None:
+def test_every_hosted_provider_says_where_it_is() -> None:
     for name in PROVIDERS:
         model = ModelRef(provider=name, name="x")
-        if name == "demo":
+        if name in ("demo", "local"):
             with pytest.raises(UserError):
                 base_url_of(model)
         else:
-            assert base_url_of(model).startswith("https://")
+            assert base_url_of(model).startswith("https://" if PROVIDERS[name].needs_key else "http://127.")
+
+
+def test_what_is_offered_first_resolves(settings: Settings) -> None:
+    for row in PROVIDERS.values():
+        if row.default:
+            assert resolve(f"{row.name}/{row.default}", "", settings).name == row.default
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "app.llm.providers.bedrock", raising=False)
+    with pytest.raises(UserError, match=r"pip install 'codetether\[bedrock\]'"):
+        provider_module(ModelRef(provider="bedrock", name="x"))
+
+
+def test_the_listing_tells_prices_and_what_each_can_do() -> None:
+    rows = {row.provider: row for row in models()}
+    bedrock = rows["bedrock"]
+    assert (bedrock.input_usd, bedrock.output_usd, bedrock.context) == (5.0, 25.0, 200_000)
+    assert bedrock.caching and bedrock.tools and rows["github-copilot"].input_usd is None
+    assert rows["openrouter"].input_usd == 0.0 and {row.provider for row in models("zai")} == {"zai"}

@@ -63,9 +63,9 @@ class Wire:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.script.append(Reply(status=status, body=body, headers={"content-type": "application/json", **named}))
 
-    def raw(self, body: bytes, **more: Any) -> None:
+    def raw(self, body: bytes, content_type: str = "text/event-stream", **more: Any) -> None:
         """Scripts an event stream with these bytes."""
-        self.script.append(Reply(body=body, headers={"content-type": "text/event-stream"}, **more))
+        self.script.append(Reply(body=body, headers={"content-type": content_type}, **more))
 
     def chat(self, *deltas: dict[str, Any], finish: str | None = "stop", usage: Any = USAGE, **more: Any) -> None:
         """Scripts an OpenAI chat stream."""
@@ -122,7 +122,8 @@ async def _request(reader: asyncio.StreamReader) -> Seen | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Seen(method, path, headers, json.loads(body) if body else None)
+    known = "form" not in headers.get("content-type", "")
+    return Seen(method, path, headers, (json.loads(body) if known else body.decode()) if body else None)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`ctl login`: a provider's key, tried once and stored in Vault. Nothing of it is ever printed."""
 
 import asyncio
+import json as json_text
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +44,9 @@ def login(
         raise UserError(f"provider `{provider}` needs no key")
     if not os.environ.get("VAULT_ADDR"):
         raise UserError("no Vault is configured: set `VAULT_ADDR` and `VAULT_TOKEN`, then try again", 4)
-    key = SecretStr(_asked(provider, stdin))
+    if caution := provider_of(model).note:
+        note(f"careful: {caution}")
+    key = SecretStr(_json_asked(provider, stdin) if provider == "vertex-glm" else _asked(provider, stdin))
     if not no_check:
         note(f"trying the key at {provider}")
         asyncio.run(_try(model, key))
@@ -67,6 +70,20 @@ def _asked(provider: str, stdin: bool) -> str:
     if not key or not key.isprintable() or not key.isascii() or " " in key:
         raise UserError("that is no key: it is empty, or holds spaces or signs that no key has; copy it again")
     return key
+
+
+def _json_asked(provider: str, stdin: bool) -> str:
+    """A service account is many lines of JSON, which no prompt takes; kept as one line."""
+    if not stdin:
+        raise UserError(f"the key of `{provider}` is a JSON file: `ctl login {provider} --stdin < FILE`")
+    try:
+        values = json_text.loads(sys.stdin.read())
+        missing = [name for name in ("client_email", "private_key", "token_uri", "project_id") if not values.get(name)]
+    except (ValueError, AttributeError):
+        raise UserError("that is no JSON of a service account; download the key again") from None
+    if missing:
+        raise UserError(f"the service account lacks `{missing[0]}`; download the key again")
+    return json_text.dumps(values)
 
 
 async def _try(model: "ModelRef", key: "SecretStr") -> None:

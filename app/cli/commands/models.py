@@ -1,0 +1,40 @@
+"""`ctl models`: what can be named with `--model`, with prices and abilities."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.commands.common import print_table
+from app.cli.output import JsonFlag, print_json
+
+models_app = typer.Typer(add_completion=False)
+
+
+@models_app.command()
+def models(
+    provider: Annotated[str, typer.Option("--provider", help="Of this provider only.")] = "",
+    json: JsonFlag = False,
+) -> None:
+    """List each provider's first model: context, dollars per million tokens, what it can do. Any other name works."""
+    from app.llm.catalog import models as offered
+
+    rows = offered(provider)
+    if json:
+        print_json([row.model_dump() for row in rows])
+        return
+    table = [
+        [
+            row.model,
+            "unknown" if row.context is None else f"{row.context // 1000}K",
+            _price(row.input_usd),
+            _price(row.output_usd),
+            " ".join(name for name in ("tools", "vision", "thinking", "caching") if getattr(row, name)),
+            row.extra,
+        ]
+        for row in rows
+    ]
+    print_table(["model", "context", "$ in", "$ out", "can", "extra"], table)
+
+
+def _price(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"

@@ -1,0 +1,62 @@
+"""Every provider does an agent's two turns: a call, its recorded result sent back, closing words."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from dialects import DIALECTS
+
+from app.llm import answer, tool_result_message, user_message
+from app.llm.providers import tokens
+from app.llm.registry import PROVIDERS
+
+FRAMES = {dialect.name.replace("gemini", "google"): dialect for dialect in DIALECTS}
+READ = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens() -> Iterator[None]:
+    yield
+    for name in PROVIDERS:
+        tokens.drop(name)
+
+
+def stored(url: str, provider: str) -> str:
+    """What Vault holds for it."""
+    if provider != "vertex-glm":
+        return "a-stored-key"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    account = {"project_id": "p", "private_key": pem, "client_email": "a@b.c", "token_uri": f"{url}/token"}
+    return json.dumps({"type": "service_account", **account})
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_two_turns_with_one_call(vaulted: Any, provider: str) -> None:
+    row, dialect = PROVIDERS[provider], FRAMES[PROVIDERS[provider].kind]
+    if row.needs_key:
+        vaulted.fail(200, {"data": {"data": {"api_key": stored(vaulted.url, provider), "base_url": vaulted.url}}})
+    if provider == "github-copilot":
+        vaulted.fail(200, {"token": "t", "expires_at": time.time() + 1500, "endpoints": {"api": vaulted.url}})
+    if provider == "vertex-glm":
+        vaulted.fail(200, {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
+    model = vaulted.model(provider, row.default or "any").model_copy(update={"base_url": vaulted.url})
+
+    async def turn(*messages: dict[str, Any], call: bool) -> Any:
+        vaulted.raw(b"".join(dialect.frames("Done.", call, True)), content_type=dialect.content_type)
+        asked = vaulted.ask(*messages, provider=provider, tools=[READ])
+        return await answer(asked.model_copy(update={"model": model}))
+
+    first = await turn(call=True)
+    (call,) = first.calls
+    recorded = json.loads(json.dumps(first.message))
+    result = tool_result_message(call.id, "read", "THE-RESULT", True)
+    second = await turn(user_message("hi"), recorded, result, call=False)
+    assert (call.name, json.loads(call.arguments), second.text) == ("read", {"path": "a"}, "Done.")
+    assert "THE-RESULT" in json.dumps(vaulted.seen[-1].body)
