@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sessions": ("sessions", "List and show the conversations of agents."),
     "cost": ("cost", "What a run used."),
     "login": ("login", "Store a provider's key in Vault."),
+    "plugin": ("plugin", "Make, check, install and remove plugins; whom you trust."),
     "up": ("stack", "Start the local stack: Temporal and a worker."),
     "down": ("stack", "Stop what `ctl up` started."),
     "status": ("stack", "What runs, where, since when."),

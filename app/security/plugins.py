@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from app.domain.base import Model
 from app.domain.plugin import OFFERED, PluginRef
@@ -36,7 +36,7 @@ class Checked(NamedTuple):
 class Installed(Model):
     """`plugins/installed.json`: name → digest of its manifest."""
 
-    plugins: dict[str, str] = {}
+    plugins: dict[str, str] = Field(default_factory=dict)
 
 
 def sign(place: Path, key_file: Path) -> Checked:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from app.domain.base import Model
 from app.errors import UserError
@@ -15,7 +15,7 @@ from app.stream.files import locked, make_folder, replace_file
 class Trust(Model):
     """`keys`: fingerprint → public key (base64). `revoked`: fingerprints of keys and digests of manifests."""
 
-    keys: dict[str, str] = {}
+    keys: dict[str, str] = Field(default_factory=dict)
     revoked: tuple[str, ...] = ()
 
 

@@ -22,6 +22,7 @@ from app.tools.gate.sandbox import Mounts, alternates_of, environment, wrap
 SPOOL_LIMIT = 10 * 1024 * 1024
 """Bytes of output that are kept; what a command prints beyond them is counted and dropped."""
 _GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+_FED = 'read -r go || exit 125; exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ async def run_command(
     sandboxed: bool = True,
     emit: Callable[[str], None] | None = None,
     spool: Path,
+    stdin: bytes | None = None,
 ) -> Finished:
     """Runs `argv` at `cwd` (a path below `mounts.root`) and returns its end; stdout and stderr are one text.
 
@@ -55,7 +57,9 @@ async def run_command(
     """
     began = time.monotonic()
     make_folder(spool.parent, below=data)
-    async with _started(data, key, argv, cwd=cwd, mounts=mounts, network=network, sandboxed=sandboxed) as process:
+    async with _started(
+        data, key, argv, cwd=cwd, mounts=mounts, network=network, sandboxed=sandboxed, stdin=stdin
+    ) as process:
         reading = asyncio.create_task(_read(process, spool, emit))
         timed_out = False
         try:
@@ -101,7 +105,15 @@ def forget(data: Path, key: str) -> None:
 
 @asynccontextmanager
 async def _started(
-    data: Path, key: str, argv: Sequence[str], *, cwd: str, mounts: Mounts, network: bool, sandboxed: bool
+    data: Path,
+    key: str,
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    mounts: Mounts,
+    network: bool,
+    sandboxed: bool,
+    stdin: bytes | None,
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     alternates, write = os.pipe()
     try:
@@ -113,7 +125,7 @@ async def _started(
             words, place = list(argv), str(mounts.worktree / Path(cwd).relative_to(mounts.root))
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
-            *("-c", _GATE, "sh", *words),
+            *("-c", _GATE if stdin is None else _FED, "sh", *words),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -127,7 +139,7 @@ async def _started(
     try:
         _note(data, key, process.pid)
         assert process.stdin
-        process.stdin.write(b"go\n")
+        process.stdin.write(b"go\n" + (stdin or b""))
         process.stdin.close()
         yield process
     finally:
