@@ -93,5 +93,5 @@ def _bytes(public: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != 32:
-        raise UserError("that is no public key; give the text, or the `.pub` file, that `ctl plugin keygen` made")
+        raise UserError("that is no public key; give the text that `ctl plugin keygen` printed")
     return raw

@@ -173,9 +173,10 @@ def _fitting(name: str, tool: PluginTool, arguments: str) -> dict[str, Any]:
         raise ToolError(f"the arguments of `{name}` are not valid JSON ({error}); send one JSON object") from None
     if not isinstance(values, dict) or len(arguments.encode()) > ARGUMENT_BYTES:
         raise ToolError(f"the arguments of `{name}` are not a JSON object of at most {ARGUMENT_BYTES >> 10} KiB")
-    nowhere: Any = Registry()  # it fetches nothing, whatever a `$ref` says
+    empty: Any = Registry  # unlike the default one it fetches nothing, whatever a `$ref` says
+    checker: Any = Draft202012Validator(tool.parameters, registry=empty())
     try:
-        Draft202012Validator(tool.parameters, registry=nowhere).validate(values)
+        checker.validate(values)
     except ValidationError as error:
         field = ".".join(str(part) for part in error.absolute_path) or "arguments"
         raise ToolError(f"`{field}` of `{name}`: {error.message[:300]}") from None

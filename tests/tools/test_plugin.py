@@ -78,7 +78,7 @@ async def test_its_own_error_is_an_error_result(made: Calling) -> None:
     assert (output.status, output.text) == ("error", "no such thing")
 
 
-async def test_arguments_are_checked_against_the_signed_schema_first(made: Calling, worktree: Path) -> None:
+async def test_arguments_are_checked_against_the_signed_schema_first(made: Calling) -> None:
     ctx = made(f"found = 1\n{ANSWER}")
     assert "`n` of `plugin__odd__do`" in (await call(ctx, n="many")).text
     assert "Additional properties" in (await call(ctx, other=1)).text
@@ -121,7 +121,7 @@ async def test_one_that_takes_memory_gets_what_it_declared(made: Calling) -> Non
     assert (await call(made(body, "memory_mb = 200"))).text == "refused"
 
 
-async def test_nothing_of_one_that_forks_is_left(made: Calling, worktree: Path) -> None:
+async def test_nothing_of_one_that_forks_is_left(made: Calling) -> None:
     body = (
         "import time\n"
         "if os.fork() == 0:\n"

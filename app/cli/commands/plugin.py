@@ -153,13 +153,15 @@ def revoke(
 
 @trust_app.command()
 def add(
-    key: Annotated[str, typer.Argument(metavar="PUBLIC_KEY", help="The text that `ctl plugin keygen` printed.")],
+    key: Annotated[
+        str | None, typer.Argument(metavar="[PUBLIC_KEY]", help="What `keygen` printed; default: your own key.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Trust a publisher: plugins that this key signed may be installed."""
-    from app.security import trust
+    from app.security import keys, trust
 
-    name = trust.add(data_folder(), key)
+    name = trust.add(data_folder(), key or keys.public_of(keys.load(_default_key())))
     _said({"fingerprint": name}, f"trusted {name}", json)
 
 
