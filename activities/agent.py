@@ -126,7 +126,7 @@ class AgentActivities:
             model=found.model,
             system=prompts.render(brief.persona, where=_where(brief.workspace)),
             messages=found.messages,
-            tools=specs(names),
+            tools=[*specs(names), *([] if order.must_answer else await self._plugin_specs(brief))],
             must_call=order.must_answer,
             max_tokens=room,
         )
@@ -138,6 +138,13 @@ class AgentActivities:
         except ModelError as error:
             raise _failure(error, order, found) from error
         return answer_record(given, found.model.id, time.monotonic() - started)
+
+    async def _plugin_specs(self, brief: Brief) -> list[dict[str, object]]:
+        if not brief.plugins:
+            return []
+        from app.tools.plugin import plugin_specs  # JSON Schema takes long to import, and few runs need it
+
+        return await asyncio.to_thread(plugin_specs, self.host.data, brief.plugins)
 
     @activity.defn(name=CLOSE)
     async def close(self, order: CloseInput) -> EventRange:

@@ -142,6 +142,8 @@ def turn_of(
             mode=brief.mode,
             rules=order.rules,
             sandbox=sandbox,
+            data=data,
+            plugins=brief.plugins,
         )
         for index, call in enumerate(answer["calls"][:CALL_LIMIT])
     )

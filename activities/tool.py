@@ -19,6 +19,7 @@ from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
 from app.domain.contracts import Brief
+from app.domain.plugin import PLUGIN
 from app.domain.session import Record
 from app.domain.tool import ToolInput, ToolResult
 from app.stream import StoredResult, Stream, read_result, write_result
@@ -60,7 +61,9 @@ class ToolActivities:
         session = order.turn.session_id
         brief = brief_of(records)
         self.host.own(brief.workspace.data_id)
-        arguments: str = records[-1].body["calls"][order.index]["arguments"]
+        called = records[-1].body["calls"][order.index]
+        arguments: str = called["arguments"]
+        name = str(called["name"]) if name == PLUGIN else name
         voice = Voice.of(brief.run, session, session, 0, tool=name)
         context = self._context(order, brief, voice)
         started = time.monotonic()
@@ -92,6 +95,7 @@ class ToolActivities:
             sandboxed=order.sandboxed,
             allowed=order.allowed,
             emit=lambda text: voice.say("tool_output", text),
+            plugins=brief.plugins,
         )
 
     def _store(self, name: str, order: ToolInput, output: Output, seconds: float) -> StoredResult:

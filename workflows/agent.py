@@ -163,6 +163,7 @@ class AgentWorkflow:
             workspace=order.workspace,
             mode=order.mode,
             ids=order.ids,
+            plugins=order.plugins,
         )
 
     def _owes_answer(self) -> bool:

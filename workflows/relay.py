@@ -147,6 +147,7 @@ class RelayWorkflow:
             budget=self.purse.lend(session.session_id),
             max_steps=order.max_steps,
             history_limit=order.history_limit,
+            plugins=order.plugins,
         )
 
     async def _session(self, member: Member) -> EventRange:

@@ -112,6 +112,7 @@ class WorkingWorkflow(TopWorkflow):
                 max_turns=order.max_turns,
                 once=order.kind == "run",
                 history_limit=order.history_limit,
+                plugins=order.plugins,
                 session=order.session,
                 session_end=order.session_end,
                 checkpoint=self.view.checkpoint,

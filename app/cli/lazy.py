@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("cost", "What a run used."),
     "models": ("models", "The models that are offered, what they cost and can do."),
     "login": ("login", "Store a provider's key in Vault."),
+    "plugin": ("plugin", "Make, check, install and remove plugins; whom you trust."),
     "up": ("stack", "Start the local stack: Temporal and a worker."),
     "down": ("stack", "Stop what `ctl up` started."),
     "status": ("stack", "What runs, where, since when."),

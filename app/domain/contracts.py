@@ -12,6 +12,7 @@ from app.domain.base import Model
 from app.domain.budget import Budget, Spent
 from app.domain.event import RunEvent
 from app.domain.okr import KeyResult, Member, Okr
+from app.domain.plugin import PluginRef
 from app.domain.run import Checkpoint, Diffstat, ModelRef, Outcome
 from app.domain.session import EventRange, Ids
 from app.domain.tool import Mode, Rule, ToolCall, ToolResult, Workspace
@@ -104,6 +105,7 @@ class AgentInput(Model):
     budget: Budget
     max_steps: int = Field(default=50, ge=1, le=10_000)
     history_limit: int = 0
+    plugins: tuple[PluginRef, ...] = ()
     # Carried through continue-as-new:
     turn: int = 0
     spent: Spent = Spent()
@@ -159,6 +161,7 @@ class RelayInput(Model):
     max_steps: int = 50
     once: bool = False
     """One agent, one turn: `ctl run`."""
+    plugins: tuple[PluginRef, ...] = ()
     history_limit: int = 0
     session: str = ""
     session_end: int = 0
@@ -213,6 +216,8 @@ class Brief(Model):
     workspace: Workspace
     mode: Mode
     ids: Ids
+    plugins: tuple[PluginRef, ...] = ()
+    """What was installed when the run started; each call runs exactly that, or nothing."""
 
 
 class TurnInput(Model):

@@ -7,6 +7,7 @@ from pydantic import Field
 from app.domain.base import Model
 from app.domain.budget import Budget, Spent
 from app.domain.okr import KeyResult, Okr, Reading
+from app.domain.plugin import PluginRef
 from app.domain.session import Ids
 from app.domain.tool import Mode
 
@@ -123,6 +124,8 @@ class RunInput(Model):
     session: str = ""
     """`ctl run --continue`: the session to fork."""
     session_end: int = 0
+    plugins: tuple[PluginRef, ...] = ()
+    """Installed plugins, as they were when the run started."""
     history_limit: int = 0
     """Test hook: continue as new after this many history events; 0: when the server suggests it."""
 

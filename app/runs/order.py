@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app import llm, workspace
 from app.domain.budget import Budget
+from app.domain.plugin import PluginRef
 from app.domain.run import ModelRef, RunInput, RunKind, RunView
 from app.domain.session import Ids
 from app.errors import UserError
@@ -86,6 +87,7 @@ def new(
         interactive=interactive,
         session=session,
         session_end=session_end,
+        plugins=_plugins(settings.data_dir),
     )
 
 
@@ -120,4 +122,14 @@ def again(settings: Settings, view: RunView, *, budget: Budget, taken: set[str])
         resume=view.okr if view.kind == "go" else None,
         resume_commit=commit,
         resume_base=(result.base if result else "") or view.base,
+        plugins=_plugins(settings.data_dir),
     )
+
+
+def _plugins(data: Path) -> tuple[PluginRef, ...]:
+    """What is installed now: a run keeps to it until its end."""
+    if not (data / "plugins" / "installed.json").exists():
+        return ()
+    from app.security.plugins import offered
+
+    return offered(data)

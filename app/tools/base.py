@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from app.domain.base import Model
+from app.domain.plugin import PluginRef
 from app.domain.session import Ids
 from app.domain.tool import Effect, RunsAs, Workspace
 from app.stream.files import safe_name
@@ -52,6 +53,7 @@ class ToolContext:
     sandboxed: bool
     allowed: bool
     emit: Callable[[str], None]
+    plugins: tuple[PluginRef, ...] = ()
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from app.domain.base import Model
+from app.domain.plugin import PREFIX
 from app.stream.files import create_file, make_folder
 from app.tools.base import Output, Tool, ToolContext, ToolError, clip
 from app.tools.paths import OUTPUT, output_file
@@ -23,6 +24,10 @@ _FOR_THE_MODEL = frozenset(
 
 async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
     """Runs one call. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
+    if name.startswith(PREFIX):
+        from app.tools.plugin import call
+
+        return await asyncio.to_thread(_capped, await call(name, arguments, ctx), ctx)
     tool = REGISTRY.get(name)
     if tool is None or tool.run is None:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
@@ -58,6 +63,8 @@ def parsed(tool: Tool, arguments: str) -> Model:
 
 def preview(name: str, arguments: str) -> str:
     """One line that says what a call is about, for whoever watches; empty where it cannot be read."""
+    if name.startswith(PREFIX):
+        return clip(arguments)
     try:
         return REGISTRY[name].preview(parsed(REGISTRY[name], arguments))
     except (ToolError, KeyError):

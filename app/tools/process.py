@@ -53,6 +53,7 @@ async def run_command(
     emit: Callable[[str], None] | None = None,
     spool: Path,
     sandbox: Sandbox | None = None,
+    stdin: bytes | None = None,
 ) -> Finished:
     """Runs `argv` at `cwd` (a path below `mounts.root`) and returns its end; stdout and stderr are one text.
 
@@ -65,7 +66,7 @@ async def run_command(
     make_folder(spool.parent, below=data)
     if sandbox is None:
         sandbox = probe() if sandboxed else UNHELD
-    order = Order(data, key, tuple(argv), cwd, mounts, network, sandbox)
+    order = Order(data, key, tuple(argv), cwd, mounts, network, sandbox, stdin)
     async with launched(order) as running:
         process = running.process
         reading = asyncio.create_task(_read(process, spool, emit))

@@ -30,6 +30,7 @@ from app.stack.local import down
 
 ROOT = Path(__file__).parents[2]
 README, FIRST_HOUR = ROOT / "README.md", ROOT / "docs" / "first-hour.md"
+PLUGIN = ROOT / "docs" / "write-a-plugin.md"
 TOOL, PROVIDER = ROOT / "docs" / "add-a-tool.md", ROOT / "docs" / "add-a-provider.md"
 DOCS = (README, *sorted((ROOT / "docs").glob("*.md")))
 FOLDERS = ("app", "workflows", "activities", "tests", "docs", "scripts", "examples", "benchmarks")
@@ -239,6 +240,16 @@ def desk(tmp_path: Path) -> Generator[dict[str, str]]:
     }
     if folders["data"].exists():
         down(Settings(data_dir=folders["data"], config_dir=folders["config"]), lambda _text: None)
+
+
+def test_a_plugin_is_signed_installed_and_revoked_as_it_is_written(desk: dict[str, str], tmp_path: Path) -> None:
+    folder, told = str(tmp_path / "codetether"), ""
+    for block in blocks(PLUGIN):
+        if block.mark == "run":
+            code, said, folder = carried_out(block.text, folder, desk)
+            assert code == 0, f"{PLUGIN.name}:{block.line}: exit {code}\n{block.text}\n{said}"
+            told += said
+    assert "reads the worktree, changes nothing" in told and "removed wordcount" in told
 
 
 @pytest.mark.timeout(300)

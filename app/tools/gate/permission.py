@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from app.domain.plugin import PREFIX, PluginRef
 from app.domain.tool import Mode, Rule, ToolCall, Workspace
 from app.tools.base import ToolError
 from app.tools.execute import parsed
@@ -35,8 +36,16 @@ def judge(
     mode: Mode,
     rules: Sequence[Rule],
     sandbox: Sandbox,
+    data: Path | None = None,
+    plugins: Sequence[PluginRef] = (),
 ) -> ToolCall:
     """The call as the workflow sees it. An unknown tool or bad arguments schedule nothing."""
+    if name.startswith(PREFIX) and data is not None:
+        from app.tools.gate.plugins import judge_plugin
+
+        return judge_plugin(
+            name, arguments, index=index, data=data, plugins=plugins, mode=mode, rules=rules, sandbox=sandbox
+        )
     tool = REGISTRY.get(name)
     if tool is None or name not in offered:
         return _nothing(index, f"error: unknown tool `{name[:64]}`; the tools are: {', '.join(offered)}")

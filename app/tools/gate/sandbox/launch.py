@@ -24,13 +24,14 @@ from app.tools.gate.sandbox.kinds import Mounts, Sandbox, environment
 from app.tools.gate.sandbox.landlock import landlocked, unheld
 
 _GATE = 'read -r go || exit 125; exec "$@" </dev/null'
+_FED = 'read -r go || exit 125; exec "$@"'
 _GRACE = 5.0
 """Seconds in which a supervisor ends what it started, before it is killed itself."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """One command: what, where, and behind which walls. `key` names its step."""
+    """One command: what, where, and behind which walls. `key` names its step; `stdin`: what it reads, if anything."""
 
     data: Path
     key: str
@@ -39,6 +40,7 @@ class Order:
     mounts: Mounts
     network: bool
     sandbox: Sandbox
+    stdin: bytes | None = None
 
     @property
     def supervised(self) -> bool:
@@ -79,7 +81,7 @@ async def launched(order: Order) -> AsyncGenerator[Running]:
                 group.hold(running.process.pid)
                 _note(order, running.process.pid, group, noted)
                 assert running.process.stdin
-                running.process.stdin.write(b"go\n")
+                running.process.stdin.write(b"go\n" + (order.stdin or b""))
                 running.process.stdin.close()
                 yield running
             finally:
@@ -150,7 +152,7 @@ async def _start(order: Order, proxy: Path | None) -> asyncio.subprocess.Process
         os.close(write)
         return await asyncio.create_subprocess_exec(
             "/bin/sh",
-            *("-c", _GATE, "sh", *_words(order, alternates, proxy)),
+            *("-c", _GATE if order.stdin is None else _FED, "sh", *_words(order, alternates, proxy)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

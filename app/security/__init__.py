@@ -1,0 +1,1 @@
+"""What is trusted, and why: plugin manifests and their signatures."""
