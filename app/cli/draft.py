@@ -25,6 +25,7 @@ def show_draft(view: RunView) -> None:
         out.print("team    " + ", ".join(f"[bold]{m.name}[/bold] ({escaped(m.role)})" for m in okr.team))
     out.print(f"model   {view.model.id}: {_honest(view)}{price_line(view.model)}")
     out.print(f"budget  {budget_line(view)}")
+    out.print(f"mode    {view.mode_now}")
     for kr in okr.key_results:
         if kr.baseline and kr.baseline.problem:
             out.print(f"[yellow]{kr.id}[/yellow] {escaped(kr.baseline.problem)}")

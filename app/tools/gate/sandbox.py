@@ -44,6 +44,8 @@ class Mounts:
     objects: tuple[Path, ...] = ()
     readonly: tuple[tuple[Path, str], ...] = ()
     hidden: tuple[Path, ...] = ()
+    read_only: bool = False
+    """Nothing of the repository can be written: mode `plan`."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def wrap(argv: Sequence[str], *, cwd: str, mounts: Mounts, network: bool, altern
         *(_resolver() if network else ()),
         *_masks(home / name for name in _SECRET),
         *_masks(mounts.hidden),
-        *("--bind", str(mounts.worktree), mounts.root),
+        *("--ro-bind" if mounts.read_only else "--bind", str(mounts.worktree), mounts.root),
         *(word for source, place in mounts.readonly for word in ("--ro-bind", str(source), place)),
         *_git(mounts, alternates),
         *("--chdir", cwd, "--"),
@@ -130,7 +132,7 @@ def environment(mounts: Mounts, *, sandboxed: bool) -> dict[str, str]:
 
 
 def _git(mounts: Mounts, alternates: int) -> Iterator[str]:
-    yield from ("--bind", str(mounts.common_dir), _GIT)
+    yield from ("--ro-bind" if mounts.read_only else "--bind", str(mounts.common_dir), _GIT)
     for name in ("config", "hooks"):
         if (mounts.common_dir / name).exists():
             yield from ("--ro-bind", str(mounts.common_dir / name), f"{_GIT}/{name}")
