@@ -25,8 +25,8 @@ from app.domain.session import Record
 from app.domain.tool import ToolInput, ToolResult, Workspace
 from app.settings import Settings
 from app.stream import StoredResult, Stream, read_result, write_result
-from app.tools.gate.sandbox import Mounts
 from app.tools.execute import execute, preview
+from app.tools.gate.sandbox import Mounts
 from app.tools.registry import Output, ToolContext
 
 

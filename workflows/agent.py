@@ -210,7 +210,7 @@ class AgentWorkflow:
             return ToolResult(id=name, status="error", preview=call.preview)
         if call.activity in ("plan_enter", "plan_exit"):
             return await self._plan(call, name)
-        call = modes.judged_again(call, self.judged, self.mode)
+        judged, call = call, modes.judged_again(call, self.judged, self.mode)
         if call.verdict == "deny":
             return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         if call.verdict == "ask":
@@ -218,6 +218,9 @@ class AgentWorkflow:
             if not answer.allowed:
                 words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
                 return ToolResult(id=name, status="denied", preview=words[:400])
+            call = modes.judged_again(judged, self.judged, self.mode)  # it may have changed while a person thought
+            if call.verdict == "deny":
+                return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         order = ToolInput(
             step_id=step_id(name),
             turn=turn.batch,
@@ -282,7 +285,9 @@ class AgentWorkflow:
         answer = await self._answer(request)
         if answer.allowed:
             self.seen.clear()
-            self.told.append(answer.text or "You repeat yourself: that call gives the same result again. Try another way.")
+            self.told.append(
+                answer.text or "You repeat yourself: that call gives the same result again. Try another way."
+            )
         return answer.allowed
 
     def _notice(self, call: ToolCall, result: ToolResult) -> None:

@@ -86,7 +86,9 @@ def _changes(view: RunView, event: RunEvent) -> dict[str, Any]:
             budget = Budget.model_validate(body["budget"]) if body.get("budget") else view.budget
             return {"status": "waiting" if view.requests else "working", "budget": budget}
         case "mode":
-            return {"planning": body["mode"] == "plan"} if body.get("agent") else {"mode": body["mode"], "planning": False}
+            return (
+                {"planning": body["mode"] == "plan"} if body.get("agent") else {"mode": body["mode"], "planning": False}
+            )
         case "warned":
             return {"warnings": (*view.warnings, str(body.get("text", "")))[-20:]}
         case "outcome":

@@ -22,7 +22,7 @@ RuleVerdict = Literal["allow", "ask", "deny"]
 
 def at_most(parent: Mode, wanted: Mode) -> Mode:
     """The mode of a child: what it wants, and never more than its parent has."""
-    return min(parent, wanted, key=MODES.index)
+    return MODES[min(MODES.index(parent), MODES.index(wanted))]
 
 
 class ToolCall(Model):

@@ -22,7 +22,9 @@ def standing(settings: Settings, repo: str) -> tuple[Rule, ...]:
     """
     rules = (*settings.rules, *kept(settings.data_dir, repo))
     if sum(len(shown(rule).encode()) for rule in rules) > MOST:
-        raise UserError(f"the permission rules are longer than {MOST:,} bytes; shorten them with `*`: `ctl permissions list`")
+        raise UserError(
+            f"the permission rules are longer than {MOST:,} bytes; shorten them with `*`: `ctl permissions list`"
+        )
     return rules
 
 
@@ -71,7 +73,9 @@ def _lists(data: Path, repo: str) -> dict[str, list[str]]:
         return {}
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read `{file_of(data, repo)}`: {error}; correct it or move it away") from None
-    return {verdict: told[verdict] for verdict in ("allow", "ask", "deny") if isinstance(told, dict) and verdict in told}
+    return {
+        verdict: told[verdict] for verdict in ("allow", "ask", "deny") if isinstance(told, dict) and verdict in told
+    }
 
 
 def _write(data: Path, repo: str, lists: dict[str, list[str]]) -> None:

@@ -17,7 +17,7 @@ class PlanExit(Arguments):
 
 PLAN_ENTER = Tool(
     name="plan_enter",
-    description="Goes into plan mode: nothing can be changed until a person approves your plan. For large or risky work.",
+    description="Goes into plan mode: you change nothing until a person approves your plan. For large or risky work.",
     arguments=PlanEnter,
     effect="wait",
     run=None,

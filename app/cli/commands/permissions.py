@@ -88,10 +88,10 @@ def mode(
     from app.cli.commands.control import running, said, talk
     from app.cli.following import who
     from app.domain.contracts import ModeChange
-    from app.domain.tool import MODES
+    from app.domain.tool import MODES, Mode
     from app.runs import door
 
-    wanted = next((known for known in MODES if known == words[-1]), None)
+    wanted: Mode | None = MODES[MODES.index(words[-1])] if words[-1] in MODES else None  # pyright: ignore[reportArgumentType]
     if len(words) > 2 or wanted is None:
         raise UserError(f"`{words[-1]}` is no mode; write `ctl mode [RUN] MODE` with one of {', '.join(MODES)}")
     settings, view = running(words[0] if len(words) == 2 else None)

@@ -111,7 +111,10 @@ def report(settings: "Settings") -> dict[str, Any]:
         "ui": server.ui if server else os.environ.get("TEMPORAL_UI_URL", ""),
         "services": services,
         "runs": [
-            {name: row.get(name, "") for name in ("run", "status", "detail", "agent", "turn", "updated_at", "mode", "planning")}
+            {
+                name: row.get(name, "")
+                for name in ("run", "status", "detail", "agent", "turn", "updated_at", "mode", "planning")
+            }
             for row in runs(data)
             if row.get("status") != "ended"
         ],

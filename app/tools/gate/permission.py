@@ -1,11 +1,11 @@
 """What may run, what is asked, what is refused: the policy's verdict on each call of an answer.
 
-| mode        | edits                         | commands                              | asked for                          |
-|-------------|-------------------------------|---------------------------------------|------------------------------------|
-| `plan`      | denied                        | sandboxed, worktree read-only         | as in `ask`; denied without a sandbox |
-| `ask`       | inside, not of protected files | sandboxed, without network           | the rest, and what cannot be read  |
-| `auto-edit` | inside, also protected files  | as in `ask`                           | the rest, and what cannot be read  |
-| `full`      | all                           | all                                   | nothing                            |
+| mode        | edits                     | commands                          | what is asked for          |
+|-------------|---------------------------|-----------------------------------|----------------------------|
+| `plan`      | denied                    | in a sandbox that cannot write    | the rest, as in `ask`      |
+| `ask`       | but of protected files    | in a sandbox, without network     | the rest, and the unclear  |
+| `auto-edit` | all inside the repository | as in `ask`                       | the rest, and the unclear  |
+| `full`      | all                       | all                               | nothing                    |
 
 A person's rules beat the mode; a rule that denies beats even `full`. A verdict with a `reason` needed permission.
 """
@@ -241,10 +241,14 @@ def _part(subject: Subject, part: Part, standing: Standing, rules: Sequence[Rule
         unsure = [r for r in rules if r.verdict == "deny" and touches(r, part, network=subject.network, sure=False)]
         if unsure:
             verdict = "deny" if standing.mode == "full" else "ask"
-            return Point(part.text, verdict, f"it may be what a rule denies: `{shown(unsure[0])}`"[:300], shown(unsure[0]))
+            return Point(
+                part.text, verdict, f"it may be what a rule denies: `{shown(unsure[0])}`"[:300], shown(unsure[0])
+            )
     if rule is not None and rule.verdict == "allow" and subject.network and rule.pattern == "*":
         rule = None  # `*` says nothing about the network
-    return _held(subject, _point(part.text, places.of_words(standing.workspace, standing.worktree, part), rule), standing, rule)
+    return _held(
+        subject, _point(part.text, places.of_words(standing.workspace, standing.worktree, part), rule), standing, rule
+    )
 
 
 def _held(subject: Subject, point: Point, standing: Standing, rule: Rule | None) -> Point:

@@ -41,9 +41,9 @@ def of_words(workspace: Workspace, worktree: Path, part: Part) -> str:
             return f"`{text[:200]}` may hold secrets"
         if text.startswith(("~", "$HOME", "${HOME}", '"$HOME', '"${HOME}')):
             return f"`{text[:200]}` lies outside the repository"
-        if text == ".." or text.startswith(("/", "../")) or "/../" in text:
-            if not system(text) and outside(workspace, worktree, text):
-                return f"`{text[:200]}` lies outside the repository"
+        leads = text == ".." or text.startswith(("/", "../")) or "/../" in text
+        if leads and not system(text) and outside(workspace, worktree, text):
+            return f"`{text[:200]}` lies outside the repository"
     return ""
 
 

@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Any, cast
 
 from app.domain.tool import Rule, RuleVerdict
-from app.tools.gate.shell import Part, Word
+from app.tools.gate.shell import Part
 from app.tools.gate.unwrap import name_of, without_options
+from app.tools.gate.words import Word
 
 NETWORK = "(network)"
 MOST = 8_000
@@ -111,7 +112,7 @@ def touches(rule: Rule, part: Part, *, network: bool, sure: bool) -> bool:
     pattern, with_network = _words(rule.pattern)
     if (with_network and not network) or not pattern:
         return False
-    shapes = [part.words]
+    shapes: list[tuple[Word, ...]] = [part.words]
     first = part.words[0]
     if first.literal and "/" in first.text and "/" not in pattern[0]:
         shapes = [(Word(name_of(first)), *part.words[1:])]
@@ -119,7 +120,9 @@ def touches(rule: Rule, part: Part, *, network: bool, sure: bool) -> bool:
         shapes.append(without_options(shapes[0]))
     if "=" in pattern[0]:
         shapes.append((*(Word(text) for text in part.before), *part.words))
-    return any(_fits(words, pattern, sure=sure) or (part.open and not sure and _begins(words, pattern)) for words in shapes)
+    return any(
+        _fits(words, pattern, sure=sure) or (part.open and not sure and _begins(words, pattern)) for words in shapes
+    )
 
 
 def _begins(words: Sequence[Word], pattern: Sequence[str]) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from app.tools.gate.words import Word, text_of, word_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
@@ -16,16 +18,13 @@ LIMIT = 20_000
 """Bytes of a command that are read; a longer one is a doubt."""
 DEPTH = 8
 """Scripts inside scripts (`sh -c`, `eval`) that are followed."""
-_RESERVED = frozenset("{ } ! then fi do done esac else elif in ) ( ;; if while until for case select function".split())
+_RESERVED = frozenset(
+    (
+        *("{", "}", "!", "then", "fi", "do", "done", "esac", "else", "elif", "in", ")", "(", ";;"),
+        *("if", "while", "until", "for", "case", "select", "function"),
+    )
+)
 _BLANKS = b" \t"
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word as the program gets it. Not `literal`: bash makes something else of it, `text` is its source."""
-
-    text: str
-    literal: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _visit(script: Script, node: "Node", source: bytes, depth: int) -> None:
         case "command":
             _command(script, node, source, depth)
         case "declaration_command" | "unset_command":
-            script.parts.append(Part(tuple(_word(child) for child in node.children)))
+            script.parts.append(Part(tuple(word_of(child) for child in node.children)))
         case "variable_assignment" if node.parent is not None and node.parent.type not in ("command",):
             _assignment(script, node)
         case "file_redirect":
@@ -120,10 +119,10 @@ def _visit(script: Script, node: "Node", source: bytes, depth: int) -> None:
 
 def _assignment(script: Script, node: "Node") -> None:
     """`PATH=.` on its own changes which program a name means; inside `export` it is a word of that part."""
-    name = _text(node).partition("=")[0]
+    name = text_of(node).partition("=")[0]
     inside = node.parent is not None and node.parent.type == "declaration_command"
     if not inside and (name in _STEERING or name.startswith(("LD_", "DYLD_", "GIT_", "PYTHON", "NODE_", "BASH_"))):
-        script.parts.append(Part((Word(_text(node)),)))
+        script.parts.append(Part((Word(text_of(node)),)))
 
 
 _STEERING = frozenset(("PATH", "IFS", "ENV", "CDPATH", "HOME", "SHELLOPTS", "PROMPT_COMMAND", "PS4", "PAGER", "EDITOR"))
@@ -134,7 +133,7 @@ def _redirect(script: Script, node: "Node") -> None:
     target = node.child_by_field_name("destination")
     if target is None or target.type == "process_substitution":
         return  # `>&-` closes; what is inside `>(...)` is a part of its own
-    word = _word(target)
+    word = word_of(target)
     if operator in (">&", "<&") and word.literal and word.text.rstrip("-").isdigit():
         return
     writes = operator not in ("<", "<&")
@@ -148,8 +147,8 @@ def _command(script: Script, node: "Node", source: bytes, depth: int) -> None:
 
     if not _whole(node, source):
         return script.doubt("it cannot be read as a bash command")
-    before = tuple(_text(child) for child in node.children if child.type == "variable_assignment")
-    words = [_word(child) for child in node.children if _is_word(child)]
+    before = tuple(text_of(child) for child in node.children if child.type == "variable_assignment")
+    words = [word_of(child) for child in node.children if _is_word(child)]
     words += _after_redirects(script, node, source)
     if not words:
         return None
@@ -178,9 +177,9 @@ def _after_redirects(script: Script, node: "Node", source: bytes) -> list[Word]:
         elif between:
             script.doubt("it cannot be read as a bash command")
         if child.type == "file_redirect":
-            words += [_word(each) for each in child.children_by_field_name("destination")[1:]]
+            words += [word_of(each) for each in child.children_by_field_name("destination")[1:]]
         if child.type == "heredoc_redirect":
-            words += [_word(each) for each in child.children if each.type in _WORDS]
+            words += [word_of(each) for each in child.children if each.type in _WORDS]
         at = child.end_byte
     return words
 
@@ -189,7 +188,13 @@ _WORDS = frozenset(("word", "string", "raw_string", "concatenation", "number", "
 
 
 def _is_word(node: "Node") -> bool:
-    return node.type not in ("variable_assignment", "herestring_redirect", "file_redirect", "comment", "heredoc_redirect")
+    return node.type not in (
+        "variable_assignment",
+        "herestring_redirect",
+        "file_redirect",
+        "comment",
+        "heredoc_redirect",
+    )
 
 
 def _whole(node: "Node", source: bytes) -> bool:
@@ -218,81 +223,12 @@ def _given(node: "Node") -> str | None:
         return None
     (redirect,) = redirects
     if redirect.type == "herestring_redirect":
-        word = _word(redirect.children[-1])
+        word = word_of(redirect.children[-1])
         return word.text if word.literal else None
     body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
     start = next((child for child in redirect.children if child.type == "heredoc_start"), None)
     if body is None or start is None:
         return None
-    quoted = _text(start)[:1] in "'\"\\"
-    changes = any(child.type not in ("heredoc_content",) for child in body.children) or "\\" in _text(body)
-    return _text(body) if quoted or not changes else None
-
-
-# Words --------------------------------------------------------------------------------------------
-
-
-def _word(node: "Node") -> Word:
-    """The word that bash makes of a node, where that is known before it runs."""
-    source = _text(node)
-    match node.type:
-        case "command_name":
-            return _word(node.children[0]) if node.child_count == 1 else Word(source, False)
-        case "word" | "number" | "variable_name" | "test_operator" | "export" | "declare" | "local" | "readonly":
-            return _bare(source)
-        case "raw_string":
-            return Word(source[1:-1])
-        case "string" | "translated_string":
-            inside = node if node.type == "string" else node.children[-1]
-            return _quoted(inside, source)
-        case "concatenation":
-            pieces = [_word(child) for child in node.children]
-            if all(piece.literal for piece in pieces) and "{" not in source and _joined(node):
-                return Word("".join(piece.text for piece in pieces))
-            return Word(source, False)
-        case "ansi_c_string":
-            return Word(source[2:-1]) if "\\" not in source else Word(source, False)
-        case "typeset" | "unset" | "unsetenv" | "$":
-            return Word(source)
-        case _:
-            return Word(source, False)
-
-
-def _joined(node: "Node") -> bool:
-    children = node.children
-    return all(left.end_byte == right.start_byte for left, right in zip(children, children[1:], strict=False))
-
-
-def _quoted(node: "Node", source: str) -> Word:
-    if any(child.type not in ('"', "string_content") for child in node.children):
-        return Word(source, False)
-    text = _text(node)[1:-1]
-    out: list[str] = []
-    at = 0
-    while at < len(text):
-        if text[at] == "\\" and text[at + 1 : at + 2] in ("$", "`", '"', "\\", "\n"):
-            at += 1
-            out.append("" if text[at] == "\n" else text[at])
-        else:
-            out.append(text[at])
-        at += 1
-    return Word("".join(out))
-
-
-def _bare(source: str) -> Word:
-    """An unquoted word: a backslash takes the next letter as it is; `*`, `?`, `[` and `{` make others of it."""
-    out: list[str] = []
-    literal = True
-    letters = iter(source)
-    for letter in letters:
-        if letter == "\\":
-            following = next(letters, "")
-            out.append("" if following == "\n" else following)
-            continue
-        literal = literal and letter not in "*?[{"
-        out.append(letter)
-    return Word("".join(out)) if literal or source in ("{}", "[") else Word(source, False)
-
-
-def _text(node: "Node") -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+    quoted = text_of(start)[:1] in "'\"\\"
+    changes = any(child.type not in ("heredoc_content",) for child in body.children) or "\\" in text_of(body)
+    return text_of(body) if quoted or not changes else None

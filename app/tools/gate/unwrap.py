@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, zip_longest
 
-from app.tools.gate.shell import Part, Word
+from app.tools.gate.shell import Part
+from app.tools.gate.words import Word
 
 SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash", "rbash"))
 _DEEP = 16
@@ -51,8 +53,12 @@ WRAPPERS: dict[str, Wrapper] = {
 }
 _XARGS = ("-a", "--arg-file", "-d", "--delimiter", "-E", "-L", "-n", "--max-args", "-P", "--max-procs", "-s", "-I")
 _OPAQUE = frozenset(
-    "su chroot unshare nsenter strace ltrace gdb flock parallel systemd-run script setpriv runuser pkexec firejail "
-    "bwrap tmux screen at batch entr fakeroot prlimit numactl rlwrap expect unbuffer setarch start-stop-daemon".split()
+    (
+        *("su", "chroot", "unshare", "nsenter", "strace", "ltrace", "gdb", "flock"),
+        *("parallel", "systemd-run", "script", "setpriv", "runuser", "pkexec", "firejail", "bwrap"),
+        *("tmux", "screen", "at", "batch", "entr", "fakeroot", "prlimit", "numactl"),
+        *("rlwrap", "expect", "unbuffer", "setarch", "start-stop-daemon"),
+    )
 )
 _RENAMES = frozenset(("alias", "enable", "hash", "shopt", "bind", "complete"))
 """They change what later words mean."""
@@ -119,7 +125,7 @@ def _odd(found: Found, part: Part, name: str) -> None:
 def _git(words: Sequence[Word]) -> list[str]:
     """Settings on git's command line that make it run other programs."""
     doubts: list[str] = []
-    for word, following in zip(words, [*words[1:], Word("")], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=Word("")):
         if not word.text.startswith("-"):
             if word.text not in _values(words):
                 break
@@ -132,7 +138,7 @@ def _git(words: Sequence[Word]) -> list[str]:
 
 
 def _values(words: Sequence[Word]) -> list[str]:
-    return [following.text for word, following in zip(words, words[1:], strict=False) if word.text in _GIT_VALUED]
+    return [following.text for word, following in pairwise(words) if word.text in _GIT_VALUED]
 
 
 _GIT_VALUED = ("-c", "-C", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env")
@@ -248,7 +254,9 @@ def _shell(found: Found, part: Part, given: str | None) -> None:
             found.doubts.append(f"`{text}` has a shell read a file first")
             return
         if not text.startswith("--") and "c" in text and text[0] == "-":
-            script = next((word for word in words[at + 1 :] if word.text[:1] not in ("-", "+") or not word.literal), None)
+            script = next(
+                (word for word in words[at + 1 :] if word.text[:1] not in ("-", "+") or not word.literal), None
+            )
             _script(found, part, script)
             return
         at += 2 if text in ("-o", "+o", "-O", "+O") else 1
