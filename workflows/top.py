@@ -139,6 +139,10 @@ class TopWorkflow:
             raise ApplicationError(f"there is no request `{decision.request_id}` to decide", type="Stale")
         if decision.verdict == "amend" and (request.kind != "draft" or not decision.text.strip()):
             raise ApplicationError("only a draft can be amended, and with words that say how", type="Refused")
+        try:
+            _rule(request, decision)
+        except ValueError:
+            raise ApplicationError(f"`{decision.rule[:80]}` is no rule of a tool", type="Refused") from None
         if problem := self.refuses(decision, request):
             raise ApplicationError(problem, type="Refused")
 

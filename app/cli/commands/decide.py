@@ -94,7 +94,7 @@ def _decide(
     settings = load()
     view = meant(settings, run)
     name = _request(view, request)
-    standing = _standing(view, name, rule) if scope == "always" else None
+    standing = _standing(view, name, rule, save=save) if scope == "always" else None
     decision = Decision(request_id=name, verdict=verdict, text=text, by=who(), scope=scope, rule=rule)
     start(settings)
     after = asyncio.run(_send(view.run, decision))
@@ -109,7 +109,7 @@ def _decide(
         console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
 
 
-def _standing(view: "RunView", name: str, words: str) -> "Rule":
+def _standing(view: "RunView", name: str, words: str, *, save: bool) -> "Rule":
     """The rule that `--always` writes. Raises `UserError` where the request has none, or the words are no rule."""
     from app.tools.gate.rules import parse
 
@@ -117,7 +117,7 @@ def _standing(view: "RunView", name: str, words: str) -> "Rule":
     if not own:
         raise UserError(f"`{name}` is answered once: no rule can stand for it; leave `--always` out")
     try:
-        return parse(words or own, "allow") if words else _own(own)
+        return parse(words or own, "allow") if words or save else _own(own)
     except ValueError as error:
         raise UserError(str(error)) from None
 
