@@ -124,7 +124,7 @@ class AgentActivities:
             )
         request = ChatRequest(
             model=found.model,
-            system=prompts.render(brief.persona, where=_where(brief.workspace)),
+            system=prompts.render(brief.persona, where=_where(brief.workspace) + _planning(brief)),
             messages=found.messages,
             tools=[*specs(names), *([] if order.must_answer else await self._plugin_specs(brief))],
             must_call=order.must_answer,
@@ -196,6 +196,13 @@ def _voice(order: TurnInput, brief: Brief) -> Voice:
 def _where(workspace: Workspace) -> str:
     place = workspace.root if workspace.subdir in ("", ".") else f"{workspace.root}/{workspace.subdir}"
     return f"You work in `{place}`. Paths are relative to it."
+
+
+def _planning(brief: Brief) -> str:
+    """What an agent that begins in mode `plan` is told."""
+    if brief.mode != "plan" or "plan_exit" not in brief.tools:
+        return ""
+    return " The mode is `plan`: look around, change nothing, and call `plan_exit` with your plan."
 
 
 MARGIN = 1.1

@@ -139,7 +139,7 @@ def turn_of(
             offered=brief.tools,
             workspace=brief.workspace,
             worktree=worktree,
-            mode=brief.mode,
+            mode=order.mode or brief.mode,
             rules=order.rules,
             sandbox=sandbox,
             data=data,

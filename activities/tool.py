@@ -8,8 +8,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 from temporalio import activity
 from temporalio.common import RawValue
@@ -21,9 +23,11 @@ from app import workspace
 from app.domain.contracts import Brief
 from app.domain.plugin import PLUGIN
 from app.domain.session import Record
-from app.domain.tool import ToolInput, ToolResult
+from app.domain.tool import ToolInput, ToolResult, Workspace
+from app.settings import Settings
 from app.stream import StoredResult, Stream, read_result, write_result
 from app.tools.execute import execute, preview
+from app.tools.gate.sandbox import Mounts
 from app.tools.registry import Output, ToolContext
 
 
@@ -87,7 +91,7 @@ class ToolActivities:
             data=data,
             workspace=space,
             worktree=workspace.worktree_path(data, space),
-            mounts=partial(workspace.mounts, data, space, self.host.settings),
+            mounts=partial(_mounts, data, space, self.host.settings, read_only=order.read_only),
             ids=brief.ids,
             step_id=order.step_id,
             session_id=order.turn.session_id,
@@ -107,3 +111,7 @@ class ToolActivities:
             seconds=round(seconds, 3),
         )
         return write_result(self.host.data, order.turn.session_id, order.step_id, result)
+
+
+def _mounts(data: Path, space: Workspace, settings: Settings, *, read_only: bool) -> Mounts:
+    return replace(workspace.mounts(data, space, settings), read_only=read_only)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import ByteSize, ConfigDict, Field, ValidationError
 
 from app.domain.base import Model
+from app.domain.tool import Rule
 from app.errors import UserError
 
 _HOST = r"^((\*\.)?[A-Za-z0-9_.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$"
@@ -46,13 +47,15 @@ class Settings(Model):
     address: str = ""
     """Of a Temporal server; empty: `TEMPORAL_ADDRESS` and its profiles, else our own dev server."""
     namespace: str = "codetether"
-    mode: str = Field(default="ask", pattern="^(ask|full)$")
+    mode: str = Field(default="ask", pattern="^(plan|ask|auto-edit|full)$")
     link: tuple[str, ...] = ()
     """`[workspace] link`: ignored folders that come from the user's checkout, read-only."""
     copy_files: tuple[str, ...] = ()
     """`[workspace] copy`: ignored files (like `.env`) that come along."""
     keep_days: int = 14
     sandbox: SandboxSettings = SandboxSettings()
+    rules: tuple[Rule, ...] = ()
+    """`[permissions] allow | ask | deny`: rules of every run."""
 
 
 def load(**flags: Any) -> Settings:
@@ -67,7 +70,7 @@ def load(**flags: Any) -> Settings:
         values["data_dir"] = _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share")
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
-        if text and name not in ("config_dir", "data_dir", "sandbox"):
+        if text and name not in ("config_dir", "data_dir", "rules", "sandbox"):
             values[name] = text.split(",") if name in ("link", "copy_files", "fallback") else text
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
@@ -96,7 +99,21 @@ def _from_file(file: Path) -> dict[str, Any]:
     workspace = table.pop("workspace", {})
     if not isinstance(workspace, dict):
         raise UserError(f"`workspace` in `{file}` is no table; write `[workspace]` on a line of its own")
-    known = {name: table[name] for name in Settings.model_fields if name in table}
+    permissions = table.pop("permissions", {})
+    known = {name: table[name] for name in Settings.model_fields if name in table and name != "rules"}
+    known["rules"] = _rules(permissions, file)
     if isinstance(data := known.get("data_dir"), str):
         known["data_dir"] = Path(data).expanduser().absolute()
     return known | {"link": workspace.get("link", ()), "copy_files": workspace.get("copy", ())}
+
+
+def _rules(table: Any, file: Path) -> tuple[Rule, ...]:
+    """The rules of `[permissions]`. Raises `UserError` naming the line that is none."""
+    if not table:
+        return ()
+    from app.tools.gate.rules import from_table
+
+    try:
+        return from_table(table, "config")
+    except ValueError as error:
+        raise UserError(f"`[permissions]` in `{file}`: {error}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import history, memory, recovery, sandbox, starts, steps
+from benchmarks import history, memory, permissions, recovery, sandbox, starts, steps
 from benchmarks.rows import Row, table, to_json
 
 JSON = Path("build/bench.json")
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], Coroutine[None, None, list[Row]]]] = {
     "steps": steps.measure,
     "history": history.measure,
     "memory": memory.measure,
+    "permissions": permissions.measure,
     "recovery": recovery.measure,
     "sandbox": sandbox.measure,
 }

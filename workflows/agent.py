@@ -12,6 +12,8 @@ from app.domain.contracts import (
     CLOSE,
     GRANTED,
     HOLD,
+    MODE,
+    REPORT,
     RESERVE,
     TELL,
     AgentInput,
@@ -19,16 +21,18 @@ from app.domain.contracts import (
     Brief,
     CloseInput,
     Grant,
+    ModeChange,
     ReserveRequest,
     Tell,
     ToolAnswer,
     Turn,
     TurnInput,
 )
+from app.domain.event import RunEvent
 from app.domain.run import Request
 from app.domain.session import EventRange
-from app.domain.tool import ToolCall, ToolInput, ToolResult
-from workflows import tasks
+from app.domain.tool import Mode, ToolCall, ToolInput, ToolResult
+from workflows import modes, tasks
 from workflows.calls import groups, pending
 from workflows.steps import reason_of, should_continue_as_new, step, step_id, was_cancelled
 from workflows.thinking import Thinking
@@ -63,6 +67,9 @@ class AgentWorkflow:
         self.malformed = order.malformed
         self.seen = list(order.seen)
         self.text = order.last_text
+        self.mode: Mode = order.now or order.mode
+        self.base: Mode = self.mode  # what a plan that is approved goes back to
+        self.judged: Mode = self.mode
         self.held = False
         self.answers: dict[str, ToolAnswer] = {}
         self.grants = 0
@@ -72,6 +79,13 @@ class AgentWorkflow:
     def on_tell(self, words: Tell) -> None:
         """Words of a person, read at the next turn."""
         self.told.append(words.text)
+
+    @workflow.signal(name=MODE)
+    def on_mode(self, change: ModeChange) -> None:
+        """The mode from the next call on."""
+        if change.mode != self.mode:
+            self.told.append(modes.told(change.mode))
+        self.mode = self.base = change.mode
 
     @workflow.signal(name=HOLD)
     def on_hold(self, held: bool) -> None:
@@ -127,6 +141,7 @@ class AgentWorkflow:
 
     async def _model_turn(self) -> Turn:
         order, told = self.order, tasks.readable(self.told)
+        self.judged = self.mode
 
         def ask(session: EventRange, results: tuple[ToolResult, ...]) -> TurnInput:
             return TurnInput(
@@ -139,6 +154,7 @@ class AgentWorkflow:
                 told=told,
                 results=results,
                 rules=self.rules,
+                mode=None if self.mode == order.mode else self.mode,
                 must_answer=self._owes_answer() and self.turn >= order.max_steps - 1,
             )
 
@@ -191,6 +207,9 @@ class AgentWorkflow:
     async def _one_call(self, turn: Turn, call: ToolCall, name: str) -> ToolResult:
         if call.runs_as == "none":
             return ToolResult(id=name, status="error", preview=call.preview)
+        if call.activity in ("plan_enter", "plan_exit"):
+            return await self._plan(call, name)
+        judged, call = call, modes.judged_again(call, self.judged, self.mode)
         if call.verdict == "deny":
             return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         if call.verdict == "ask":
@@ -198,12 +217,16 @@ class AgentWorkflow:
             if not answer.allowed:
                 words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
                 return ToolResult(id=name, status="denied", preview=words[:400])
+            call = modes.judged_again(judged, self.judged, self.mode)  # it may have changed while a person thought
+            if call.verdict == "deny":
+                return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         order = ToolInput(
             step_id=step_id(name),
             turn=turn.batch,
             index=call.index,
             allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
+            read_only=call.read_only,
         )
         data_id = self.order.workspace.data_id
         result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
@@ -212,18 +235,60 @@ class AgentWorkflow:
         return result
 
     async def _ask(self, call: ToolCall, name: str) -> ToolAnswer:
-        info = workflow.info()
         request = Request(
             id=f"{self.order.name}-{name}",
-            kind="tool",
+            kind="plan" if call.text else "tool",
             title=f"{call.activity}: {call.preview}"[:400],
             reason=call.reason,
             rule=call.rule,
-            agent=info.workflow_id,
+            agent=workflow.info().workflow_id,
+            text=call.text,
         )
+        return await self._answer(request)
+
+    async def _answer(self, request: Request) -> ToolAnswer:
         await workflow.get_external_workflow_handle(self.order.top).signal(ASK, request)
         await workflow.wait_condition(lambda: request.id in self.answers)
         return self.answers.pop(request.id)
+
+    async def _plan(self, call: ToolCall, name: str) -> ToolResult:
+        """Into plan mode at once; out of it when a person approved the plan."""
+        if call.activity == "plan_enter":
+            await self._go_into("plan")
+            return ToolResult(id=name, status="ok", preview=modes.ENTERED)
+        if self.mode != "plan":
+            return ToolResult(id=name, status="ok", preview=modes.NO_PLAN)
+        answer = await self._ask(call, name)
+        if not answer.allowed:
+            words = f"a person did not approve the plan{': ' + answer.text if answer.text else ''}"
+            return ToolResult(id=name, status="denied", preview=words[:400])
+        if self.mode == "plan":
+            await self._go_into("ask" if self.base == "plan" else self.base)
+        return ToolResult(id=name, status="ok", preview=modes.APPROVED)
+
+    async def _go_into(self, mode: Mode) -> None:
+        self.mode = mode
+        event = RunEvent(kind="mode", body={"mode": mode, "agent": self.order.name})
+        await workflow.get_external_workflow_handle(self.order.top).signal(REPORT, event)
+
+    async def _goes_on(self) -> bool:
+        """Whether a person lets an agent go on that repeats itself. Mode `full` asks nobody."""
+        if self.mode == "full" or self._owes_answer() or not workflow.patched("repeats-are-asked"):
+            return False
+        request = Request(
+            id=f"{self.order.name}-t{self.turn}-repeats",
+            kind="tool",
+            title=f"go on, although the same call gave the same result {SAME_LIMIT} times",
+            reason="the agent repeats itself",
+            agent=workflow.info().workflow_id,
+        )
+        answer = await self._answer(request)
+        if answer.allowed:
+            self.seen.clear()
+            self.told.append(
+                answer.text or "You repeat yourself: that call gives the same result again. Try another way."
+            )
+        return answer.allowed
 
     def _notice(self, call: ToolCall, result: ToolResult) -> None:
         if call.effect == "write" and result.status == "ok":
@@ -236,7 +301,7 @@ class AgentWorkflow:
     async def _stop(self) -> AgentResult | None:
         if self.malformed >= MALFORMED_LIMIT:
             return self._result("malformed", f"the model gave nothing usable {self.malformed} times in a row")
-        if any(self.seen.count(pair) >= SAME_LIMIT for pair in self.seen[-8:]):
+        if any(self.seen.count(pair) >= SAME_LIMIT for pair in self.seen[-8:]) and not await self._goes_on():
             return self._result("stalled", f"the same call gave the same result {SAME_LIMIT} times")
         if self.turn >= self.order.max_steps:
             return self._result("steps", f"the agent used its {self.order.max_steps} turns")
@@ -298,6 +363,7 @@ class AgentWorkflow:
                 "budget": self.budget,
                 "told": tuple(self.told),
                 "rules": self.rules,
+                "now": self.mode,
                 "results": self.results,
                 "malformed": self.malformed,
                 "seen": tuple(self.seen),

@@ -20,6 +20,7 @@ from app.domain.contracts import (
 from app.domain.okr import Judge, KeyResult, Okr, Reading
 from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange
+from app.domain.tool import at_most
 from workflows import tasks
 from workflows.child import run_agent
 from workflows.measuring import read_key_result
@@ -159,6 +160,8 @@ class GoWorkflow(WorkingWorkflow):
                 model=order.model,
                 fallback=order.fallback,
                 workspace=self.workspace,
+                mode=at_most(order.mode, "ask"),
+                rules=self.rules,
                 told=told,
                 budget=self.purse.lend(child),
                 max_steps=DRAFT_STEPS,
@@ -212,6 +215,7 @@ class GoWorkflow(WorkingWorkflow):
             model=self.order.model,
             fallback=self.order.fallback,
             purse=self.purse,
+            rules=self.rules,
             allowed=allowed,
         )
 

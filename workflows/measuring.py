@@ -4,7 +4,7 @@ from app.domain.contracts import JUDGED, MEASURE, AgentInput, JudgedInput, Measu
 from app.domain.okr import Judge, KeyResult, Reading
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
-from app.domain.tool import Workspace
+from app.domain.tool import Rule, Workspace
 from workflows.child import run_agent
 from workflows.purse import Purse
 from workflows.steps import step, step_id
@@ -24,6 +24,7 @@ async def read_key_result(
     commit: str,
     model: ModelRef,
     purse: Purse,
+    rules: tuple[Rule, ...] = (),
     allowed: bool,
     fallback: tuple[ModelRef, ...] = (),
 ) -> Reading:
@@ -42,6 +43,7 @@ async def read_key_result(
             model=model,
             fallback=fallback,
             workspace=workspace,
+            rules=rules,
             budget=purse.lend(session),
             max_steps=JUDGE_STEPS,
         )

@@ -10,6 +10,7 @@ from app.domain.contracts import (
     FORK,
     GRANTED,
     HOLD,
+    MODE,
     RELAY,
     REPORT,
     RESERVE,
@@ -19,6 +20,7 @@ from app.domain.contracts import (
     Committed,
     ForkInput,
     Grant,
+    ModeChange,
     RelayInput,
     RelayResult,
     ReserveRequest,
@@ -35,6 +37,7 @@ from workflows.steps import should_continue_as_new, step, step_id
 
 WRITING_TOOLS = (
     "read", "list", "glob", "grep", "write", "edit", "multiedit", "apply_patch", "bash", "todo_read", "todo_write",
+    "plan_enter", "plan_exit",
 )  # fmt: skip
 
 SESSIONS = 100
@@ -75,6 +78,11 @@ class RelayWorkflow:
     def on_granted(self, grant: Grant) -> None:
         """A person raised the limits of the run."""
         self.purse.budget = grant.budget
+
+    @workflow.signal(name=MODE)
+    def on_mode(self, change: ModeChange) -> None:
+        """The mode of the next agents."""
+        self.order = self.order.model_copy(update={"mode": change.mode})
 
     @workflow.signal(name=HOLD)
     def on_hold(self, held: bool) -> None:
@@ -215,6 +223,7 @@ class RelayWorkflow:
             model=self.order.model,
             fallback=self.order.fallback,
             purse=self.purse,
+            rules=self.rules,
             allowed=True,
         )
 

@@ -19,6 +19,7 @@ from app.domain.contracts import (
     DENY,
     GRANTED,
     HOLD,
+    MODE,
     PAUSE,
     RECORD,
     REPORT,
@@ -26,6 +27,7 @@ from app.domain.contracts import (
     TELL,
     VIEW,
     Grant,
+    ModeChange,
     RecordInput,
     Tell,
     ToolAnswer,
@@ -63,7 +65,8 @@ class TopWorkflow:
         self.writing = asyncio.Lock()
         self.writes = 0
         self.told: list[Tell] = []
-        self.rules: tuple[Rule, ...] = ()
+        self.rules = order.rules
+        self.switched = False
         self.relay = ""
         self.agent = ""
 
@@ -136,6 +139,10 @@ class TopWorkflow:
             raise ApplicationError(f"there is no request `{decision.request_id}` to decide", type="Stale")
         if decision.verdict == "amend" and (request.kind != "draft" or not decision.text.strip()):
             raise ApplicationError("only a draft can be amended, and with words that say how", type="Refused")
+        try:
+            _rule(request, decision)
+        except ValueError:
+            raise ApplicationError(f"`{decision.rule[:80]}` is no rule of a tool", type="Refused") from None
         if problem := self.refuses(decision, request):
             raise ApplicationError(problem, type="Refused")
 
@@ -146,7 +153,9 @@ class TopWorkflow:
     async def _decide(self, decision: Decision) -> None:
         request = next(r for r in self.view.requests if r.id == decision.request_id)
         self.note("decision", decision)
-        if request.kind == "tool":
+        if request.kind == "plan" and decision.verdict == "approve" and self.order.mode == "plan":
+            await self._switch(ModeChange(mode="ask", by=decision.by))
+        if request.kind in ("tool", "plan"):
             answer = ToolAnswer(
                 request_id=request.id,
                 allowed=decision.verdict == "approve",
@@ -206,6 +215,19 @@ class TopWorkflow:
         await self._pass_on()
         await self.flush()
 
+    @workflow.signal(name=MODE, description="The permission mode from the next call on.")
+    async def on_mode(self, change: ModeChange) -> None:
+        """A person's word: also for agents that begin later."""
+        await self._switch(change)
+        await self.flush()
+
+    async def _switch(self, change: ModeChange) -> None:
+        self.switched = True
+        self.order = self.order.model_copy(update={"mode": change.mode})
+        self.note("mode", change)
+        for child in (self.relay, self.agent):
+            await self._send(child, MODE, change)
+
     @workflow.signal(name=PAUSE, description="Start nothing new until `resume`.")
     async def on_pause(self) -> None:
         self.note("paused")
@@ -236,6 +258,8 @@ class TopWorkflow:
             await self._pass_on()
             if self.paused:  # it began while the pause was on its way
                 await self._hold(True)
+            if self.switched:
+                await self._send(self.agent, MODE, ModeChange(mode=self.order.mode))
         if event.kind == "turn_ended":
             self.agent = ""
             if before < WARN_AT <= self.view.spent.share(self.view.budget):
@@ -294,7 +318,8 @@ def _rfc3339(at: datetime) -> str:
 
 def _rule(request: Request, decision: Decision) -> Rule | None:
     """The standing rule of `always` and `never`: the request's own words are `tool: pattern`."""
-    if decision.scope == "once" or ": " not in request.rule:
+    words = decision.rule or request.rule
+    if decision.scope == "once" or ": " not in words:
         return None
-    tool, pattern = request.rule.split(": ", 1)
+    tool, pattern = words.split(": ", 1)
     return Rule(tool=tool, pattern=pattern, verdict="allow" if decision.scope == "always" else "deny")

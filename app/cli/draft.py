@@ -27,6 +27,7 @@ def show_draft(view: RunView) -> None:
     for model in view.fallback:
         out.print(f"then    {model.id}: {price_line(model)}")
     out.print(f"budget  {budget_line(view)}")
+    out.print(f"mode    {view.mode_now}")
     for kr in okr.key_results:
         if kr.baseline and kr.baseline.problem:
             out.print(f"[yellow]{kr.id}[/yellow] {escaped(kr.baseline.problem)}")

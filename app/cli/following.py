@@ -241,6 +241,8 @@ def ask_person(view: RunView, request: Request, *, yes: bool = False) -> Decisio
             return approving(view, request)
     if not interactive():
         return None
+    if request.kind == "plan":
+        return _ask_plan(request)
     return _ask_draft(request) if request.kind == "draft" else _ask_tool(request)
 
 
@@ -259,6 +261,19 @@ def _ask_draft(request: Request) -> Decision:
     return Decision(request_id=request.id, verdict="amend", text=words, by=who())
 
 
+def _ask_plan(request: Request) -> Decision:
+    from rich.prompt import Prompt
+
+    from app.cli.draft import escaped
+    from app.cli.output import console
+
+    console().print(f"[bold]the plan[/bold]\n{escaped(request.text)}")
+    if Prompt.ask("Carry it out?  \\[y]es, \\[n]o", choices=["y", "n"], show_choices=False) == "y":
+        return Decision(request_id=request.id, verdict="approve", by=who())
+    words = Prompt.ask("What must change?", default="", show_default=False)
+    return Decision(request_id=request.id, verdict="deny", text=words, by=who())
+
+
 def _ask_tool(request: Request) -> Decision:
     from rich.prompt import Prompt
 
@@ -266,6 +281,8 @@ def _ask_tool(request: Request) -> Decision:
     from app.cli.output import console
 
     console().print(f"[yellow]may it?[/yellow]  {escaped(request.title)}\n  [dim]{escaped(request.reason)}[/dim]")
+    if request.rule:
+        console().print(f"  [dim]always would write the rule {escaped(request.rule)}[/dim]")
     answer = Prompt.ask(
         "\\[y]es once, \\[a]lways in this run, \\[n]o, n\\[e]ver", choices=["y", "a", "n", "e"], show_choices=False
     )

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "amend": ("decide", "Have the OKR drafted again, with your words."),
     "watch": ("attach", "Watch a run, from its beginning; decide where it waits."),
     "tell": ("control", "Words for the agent at work, read at its next turn."),
+    "mode": ("permissions", "Change what a run may do unasked."),
+    "permissions": ("permissions", "List the permission rules; explain a verdict."),
     "pause": ("control", "Start nothing new in a run."),
     "continue": ("control", "Go on with a paused run, or with one that stopped short."),
     "cancel": ("control", "End a run; its work so far is kept."),

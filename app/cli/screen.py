@@ -90,6 +90,8 @@ class Screen:
                 self.out.print(f"[magenta]you[/magenta] {escaped(one_line(body['text'], 400))}")
             case "paused":
                 self.out.print("[yellow]paused[/yellow]; go on with: ctl continue")
+            case "mode":
+                self.out.print(f"[magenta]mode[/magenta] {view.mode_now}")
             case "resumed":
                 self.out.print("going on")
             case "warned":
@@ -152,6 +154,7 @@ class Screen:
         cost = view.spent.cost.usd
         parts = [
             self.doing or view.status,
+            f"mode {view.mode_now}",
             f"{view.spent.usage.tokens:,} tokens",
             "cost unknown" if cost is None else f"${cost:.4f}",
             time.strftime("%M:%S", time.gmtime(time.monotonic() - self.began)),

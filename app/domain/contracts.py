@@ -43,6 +43,7 @@ APPROVE = "approve"  # signal(draft: int = 1): the draft that was seen
 DENY = "deny"  # signal(reason: str = "")
 AMEND = "amend"  # signal(text: str)
 TELL = "tell"  # signal(Tell), to a top workflow, which passes it on
+MODE = "mode"  # signal(ModeChange), to a top workflow, which passes it on
 PAUSE = "pause"  # signal()
 RESUME = "resume"  # signal(Budget | None): the new limits
 REPORT = "report"  # signal(RunEvent), child -> top workflow: to be recorded
@@ -59,6 +60,13 @@ class Tell(Model):
     """A person's words for the agent at work, read at its next turn."""
 
     text: str = Field(min_length=1, max_length=4000)
+    by: str = Field(default="", max_length=120)
+
+
+class ModeChange(Model):
+    """The permission mode from the next call on."""
+
+    mode: Mode
     by: str = Field(default="", max_length=120)
 
 
@@ -100,6 +108,8 @@ class AgentInput(Model):
     model: ModelRef
     workspace: Workspace
     mode: Mode = "ask"
+    now: Mode | None = None
+    """The mode at this moment, where it is not the `mode` that the session began with."""
     rules: tuple[Rule, ...] = ()
     fallback: tuple[ModelRef, ...] = ()
     budget: Budget
@@ -236,6 +246,8 @@ class TurnInput(Model):
     results: tuple[ToolResult, ...] = ()
     """Pending tool results, in call order; their texts lie in the results folder."""
     rules: tuple[Rule, ...] = ()
+    mode: Mode | None = None
+    """The mode at this moment, where it is not the brief's."""
     must_answer: bool = False
     """The last step: only tools that end the agent are offered."""
     model: ModelRef | None = None

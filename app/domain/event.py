@@ -19,6 +19,7 @@ EventKind = Literal[
     "told",  # body: {text, by}
     "paused",  # body: {}
     "resumed",  # body: {budget}
+    "mode",  # body: {mode, by, agent: the agent's own}
     "warned",  # body: {text}: the budget is used to 80 %, a step was repeated, ...
     "outcome",  # body: RunResult
 ]

@@ -14,6 +14,7 @@
 | told         | Tell                                             | nothing: it is kept for readers        |
 | paused       | {}                                               | `paused`                               |
 | resumed      | {budget}                                         | budget, `working`                      |
+| mode         | {mode, by, agent}                                | mode, or planning where an agent says  |
 | warned       | {text}                                           | warnings                               |
 | outcome      | RunResult                                        | result, `ended`                        |
 """
@@ -78,12 +79,16 @@ def _changes(view: RunView, event: RunEvent) -> dict[str, Any]:
         case "turn_ended":
             spent = view.spent + Spent.model_validate(body.get("spent", {}))
             point = Checkpoint.model_validate(body["checkpoint"]) if body.get("checkpoint") else view.checkpoint
-            return {"spent": spent, "checkpoint": point}
+            return {"spent": spent, "checkpoint": point, "planning": False}
         case "paused":
             return {"status": "paused"}
         case "resumed":
             budget = Budget.model_validate(body["budget"]) if body.get("budget") else view.budget
             return {"status": "waiting" if view.requests else "working", "budget": budget}
+        case "mode":
+            return (
+                {"planning": body["mode"] == "plan"} if body.get("agent") else {"mode": body["mode"], "planning": False}
+            )
         case "warned":
             return {"warnings": (*view.warnings, str(body.get("text", "")))[-20:]}
         case "outcome":

@@ -9,7 +9,7 @@ from app.domain.budget import Budget, Spent
 from app.domain.okr import KeyResult, Okr, Reading
 from app.domain.plugin import PluginRef
 from app.domain.session import Ids
-from app.domain.tool import Mode
+from app.domain.tool import Mode, Rule
 
 Outcome = Literal[
     "completed",
@@ -62,18 +62,22 @@ class Decision(Model):
     text: str = Field(default="", max_length=4000)
     by: str = Field(default="", max_length=120)
     scope: Literal["once", "always", "never"] = "once"
+    rule: str = Field(default="", max_length=400)
+    """The rule of `always` and `never` in a person's words; empty: the request's own."""
 
 
 class Request(Model):
     """What a run waits for: approval of a draft (`draft-1`) or of one tool call."""
 
     id: str
-    kind: Literal["draft", "tool"]
+    kind: Literal["draft", "tool", "plan"]
     title: str = Field(max_length=400)
     reason: str = Field(default="", max_length=400)
     rule: str = Field(default="", max_length=400)
     agent: str = Field(default="", max_length=120)
     """For tools: the workflow id of the agent that waits."""
+    text: str = Field(default="", max_length=4000)
+    """For a plan: what is to be approved."""
 
 
 class Checkpoint(Model):
@@ -110,6 +114,8 @@ class RunInput(Model):
     """Models that are asked, in this order, when the one before them failed for good."""
     max_turns: int = Field(default=40, ge=1, le=1000)
     mode: Mode = "ask"
+    rules: tuple[Rule, ...] = ()
+    """Of `config.toml` and of this repository, as they were when the run was ordered."""
     include_dirty: bool = False
     interactive: bool = True
     """Whether a person may answer; the run waits in any case, it only says so differently."""
@@ -160,6 +166,8 @@ class RunView(Model):
     model: ModelRef
     fallback: tuple[ModelRef, ...] = ()
     mode: Mode = "ask"
+    planning: bool = False
+    """The agent at work went into mode `plan` by itself."""
     budget: Budget
     max_turns: int = 40
     ids: Ids = Ids()
@@ -178,3 +186,8 @@ class RunView(Model):
     journal_end: int = 0
     merged: str = ""
     """The commit that `ctl merge` made, or `discarded`."""
+
+    @property
+    def mode_now(self) -> Mode:
+        """The mode that the agent at work has."""
+        return "plan" if self.planning else self.mode

@@ -13,7 +13,16 @@ answer: ends the agent with a structured result."""
 RunsAs = Literal["activity", "wait", "answer", "none"]
 """none: nothing is scheduled, the result (unknown tool, bad arguments) already stands in `preview`."""
 Verdict = Literal["allow", "ask", "deny"]
-Mode = Literal["ask", "full"]
+Mode = Literal["plan", "ask", "auto-edit", "full"]
+"""plan: nothing is changed; ask: edits and sandboxed commands; auto-edit: protected files, too; full: asks nothing."""
+MODES: tuple[Mode, ...] = ("plan", "ask", "auto-edit", "full")
+"""From the least to the most that a mode lets happen unasked."""
+RuleVerdict = Literal["allow", "ask", "deny"]
+
+
+def at_most(parent: Mode, wanted: Mode) -> Mode:
+    """The mode of a child: what it wants, and never more than its parent has."""
+    return MODES[min(MODES.index(parent), MODES.index(wanted))]
 
 
 class ToolCall(Model):
@@ -32,6 +41,10 @@ class ToolCall(Model):
     preview: str = Field(default="", max_length=400)
     fingerprint: str = Field(default="", max_length=16)
     """Of tool and arguments: equal for the same call, so that no progress is noticed."""
+    read_only: bool = False
+    """In mode `plan`: the command sees the worktree, and cannot write to it."""
+    text: str = Field(default="", max_length=4000)
+    """For a call that waits for a person: what that person reads."""
 
 
 class ToolResult(Model):
@@ -49,11 +62,13 @@ class ToolResult(Model):
 
 
 class Rule(Model):
-    """A person's standing answer for a run: tool and exact pattern, allow or deny."""
+    """A person's standing word on calls of a tool; `app/tools/gate/rules.py` says how patterns are read."""
 
     tool: str = Field(max_length=64)
     pattern: str = Field(max_length=400)
-    verdict: Literal["allow", "deny"]
+    verdict: RuleVerdict
+    origin: str = Field(default="", max_length=20)
+    """Where it comes from: `config`, `repository`; empty: an answer in this run."""
 
 
 class Workspace(Model):
@@ -83,3 +98,5 @@ class ToolInput(Model):
     """A person, or the policy, allowed exactly this call."""
     sandboxed: bool = True
     """False only after a person allowed this command to run without a sandbox."""
+    read_only: bool = False
+    """The command may not write to the worktree: mode `plan`."""

@@ -25,7 +25,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from app.domain.budget import Budget
-from app.domain.contracts import DECIDE, DIRECT, GO, PAUSE, QUEUE, RESUME, TELL, VIEW, Tell
+from app.domain.contracts import DECIDE, DIRECT, GO, MODE, PAUSE, QUEUE, RESUME, TELL, VIEW, ModeChange, Tell
 from app.domain.run import Decision, RunInput, RunView
 from app.errors import UserError
 
@@ -76,6 +76,12 @@ async def tell(client: Client, run: str, words: Tell) -> None:
     """Passes a person's words on; the agent at work reads them at its next turn."""
     with _told(run):
         await _handle(client, run).signal(TELL, words)
+
+
+async def switch(client: Client, run: str, change: ModeChange) -> None:
+    """Changes the permission mode of a run, from its next call on."""
+    with _told(run):
+        await _handle(client, run).signal(MODE, change)
 
 
 async def pause(client: Client, run: str) -> None:

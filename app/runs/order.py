@@ -3,13 +3,17 @@
 import os
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from app import llm, workspace
 from app.domain.budget import Budget
 from app.domain.plugin import PluginRef
 from app.domain.run import ModelRef, RunInput, RunKind, RunView
 from app.domain.session import Ids
+from app.domain.tool import Mode
 from app.errors import UserError
 from app.runs import guard, names
+from app.runs.permissions import standing
 from app.settings import Settings
 from app.stack.identity import data_id
 
@@ -82,7 +86,8 @@ def new(
         ids=Ids(okr_id=okr, okr_run_id=run),
         budget=budget,
         max_turns=max_turns,
-        mode="full" if settings.mode == "full" else "ask",
+        mode=TypeAdapter(Mode).validate_python(settings.mode),
+        rules=standing(settings, str(top)),
         include_dirty=include_dirty,
         interactive=interactive,
         session=session,
@@ -119,6 +124,7 @@ def again(settings: Settings, view: RunView, *, budget: Budget, taken: set[str])
         budget=budget,
         max_turns=view.max_turns,
         mode=view.mode,
+        rules=standing(settings, view.repo),
         resume=view.okr if view.kind == "go" else None,
         resume_commit=commit,
         resume_base=(result.base if result else "") or view.base,

@@ -45,7 +45,7 @@ class Limits(_Strict):
     cpu_seconds: int = Field(default=10, ge=1, le=600)
     wall_seconds: int = Field(default=30, ge=1, le=600)
     network: tuple[Annotated[str, Field(pattern=_HOST, max_length=120)], ...] = Field(default=(), max_length=16)
-    """Hosts it talks to. Empty: the network is off. The sandbox opens all of it or nothing."""
+    """Hosts it talks to. Empty: the network is off. The sandbox's proxy lets these through, no other."""
     writes: bool = False
     """Whether it may change files of the worktree."""
 

@@ -13,6 +13,7 @@ from app.tools.glob import GLOB
 from app.tools.grep import GREP
 from app.tools.list import LIST
 from app.tools.multiedit import MULTIEDIT
+from app.tools.plan import PLAN_ENTER, PLAN_EXIT
 from app.tools.propose_okr import Proposal
 from app.tools.read import READ
 from app.tools.todo import TODO_READ, TODO_WRITE
@@ -48,6 +49,8 @@ _TOOLS = (
     BASH,
     TODO_READ,
     TODO_WRITE,
+    PLAN_ENTER,
+    PLAN_EXIT,
     _PROPOSE_OKR,
     _GIVE_SCORE,
 )

@@ -155,11 +155,13 @@ def test_the_readme_stays_short() -> None:
 
 
 def test_the_configuration_of_the_readme_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (text,) = (block.text for block in blocks(README) if block.language == "toml")
+    text = "\n".join(block.text for block in blocks(README) if block.language == "toml")
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("CODETETHER_CONFIG_DIR", str(tmp_path))
     told, settings = tomllib.loads(text), load()
-    spaces = told.pop("workspace")
+    spaces, lists = told.pop("workspace"), told.pop("permissions")
+    texts = [(rule.verdict, f"{rule.tool}: {rule.pattern}") for rule in settings.rules]
+    assert texts == [(verdict, text) for verdict, each in lists.items() for text in each]
     assert {name: getattr(settings, name) for name in told} == told
     assert (list(settings.link), list(settings.copy_files)) == (spaces["link"], spaces["copy"])
 
@@ -176,7 +178,7 @@ def test_the_new_tool_works_in_a_copy_of_the_code(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     registry = tmp_path / "app" / "tools" / "registry.py"
     imported, entry = edits["app/tools/registry.py"].splitlines()
-    before = "from app.tools.propose_okr import"
+    before = "from app.tools.plan import"
     text = registry.read_text(encoding="utf-8").replace(before, f"{imported}\n{before}")
     registry.write_text(text.replace("_TOOLS = (\n", f"_TOOLS = (\n{entry}\n"), encoding="utf-8")
     relay = tmp_path / "workflows" / "relay.py"

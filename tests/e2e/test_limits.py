@@ -56,7 +56,9 @@ def test_a_round_that_changes_nothing_ends_the_run(system: System, tmp_path: Pat
         return read("todo.txt")
 
     script = by_member(proposal(), first=first, second=lambda _: Reply("I see nothing to do."))
-    told = system.json("go", "nothing is left", "--yes", *model(script), cwd=repo, code=5)
+    run = system.json("go", "nothing is left", "--yes", *model(script), cwd=repo, code=6)["run"]
+    system.ctl("deny", run, cwd=repo)  # it repeats itself: a person is asked whether it may go on
+    told = system.json("watch", run, cwd=repo, code=5)
     assert told["result"]["outcome"] == "stalled" and told["result"]["branch"] == ""
     assert asked == [0, 1, 2]
     ended = [(body["agent"], body["status"]) for body in bodies(system, told["run"], "turn_ended")]

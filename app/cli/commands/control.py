@@ -34,9 +34,9 @@ def tell(
     if len(words) > 2:
         raise UserError('put your words in quotes: `ctl tell RUN "keep the public names"`')
     text = words_of(words, 'ctl tell RUN "keep the public names"')
-    settings, view = _running(words[0] if len(words) == 2 else None)
-    _talk(settings, lambda client: door.tell(client, view.run, Tell(text=text, by=who())))
-    _said(json, view.run, "told; the agent reads it at its next turn")
+    settings, view = running(words[0] if len(words) == 2 else None)
+    talk(settings, lambda client: door.tell(client, view.run, Tell(text=text, by=who())))
+    said(json, view.run, "told; the agent reads it at its next turn")
 
 
 @pause_app.command()
@@ -44,9 +44,9 @@ def pause(run: RunArgument = None, json: JsonFlag = False) -> None:
     """Let what runs end, and start nothing new."""
     from app.runs import door
 
-    settings, view = _running(run)
-    _talk(settings, lambda client: door.pause(client, view.run))
-    _said(json, view.run, f"pausing; go on: ctl continue {view.run}")
+    settings, view = running(run)
+    talk(settings, lambda client: door.pause(client, view.run))
+    said(json, view.run, f"pausing; go on: ctl continue {view.run}")
 
 
 @continue_app.command()
@@ -68,8 +68,8 @@ def continue_(
     if view.result is None:
         given = budget_usd is not None or budget_tokens is not None
         start(settings)
-        _talk(settings, lambda client: door.resume(client, view.run, _raised(view, new) if given else None))
-        _said(json, view.run, "going on")
+        talk(settings, lambda client: door.resume(client, view.run, _raised(view, new) if given else None))
+        said(json, view.run, "going on")
         return
     raise typer.Exit(_next_run(settings, view, new, detach=detach, json=json))
 
@@ -81,7 +81,7 @@ def cancel(run: RunArgument = None, json: JsonFlag = False) -> None:
     from app.cli.shows import Quiet
     from app.runs import door
 
-    settings, view = _running(run)
+    settings, view = running(run)
 
     async def ending(client: Any) -> "RunView | None":
         await door.cancel(client, view.run)
@@ -90,11 +90,11 @@ def cancel(run: RunArgument = None, json: JsonFlag = False) -> None:
 
     note(f"cancelling {view.run}: its work so far is being saved")
     try:
-        after = _talk(settings, ending)
+        after = talk(settings, ending)
     except TimeoutError:
         raise UserError(f"`{view.run}` is still ending; watch it: `ctl watch {view.run}`", 1) from None
     branch = after.result.branch if after is not None and after.result is not None else ""
-    _said(json, view.run, f"cancelled; its work is on {branch}" if branch else "cancelled; nothing had been changed")
+    said(json, view.run, f"cancelled; its work is on {branch}" if branch else "cancelled; nothing had been changed")
 
 
 def _raised(view: "RunView", new: "Budget") -> "Budget":
@@ -127,7 +127,7 @@ def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach
     return asyncio.run(carry_on())
 
 
-def _running(run: str | None) -> "tuple[Settings, RunView]":
+def running(run: str | None) -> "tuple[Settings, RunView]":
     from app.cli.session import meant, start
     from app.settings import load
 
@@ -140,7 +140,7 @@ def _running(run: str | None) -> "tuple[Settings, RunView]":
     return settings, view
 
 
-def _talk(settings: "Settings", say: Callable[[Any], Awaitable[Any]]) -> Any:
+def talk(settings: "Settings", say: Callable[[Any], Awaitable[Any]]) -> Any:
     from app.cli.session import connected
 
     async def talking() -> Any:
@@ -150,7 +150,7 @@ def _talk(settings: "Settings", say: Callable[[Any], Awaitable[Any]]) -> Any:
     return asyncio.run(talking())
 
 
-def _said(json: bool, run: str, text: str) -> None:
+def said(json: bool, run: str, text: str) -> None:
     if json:
         print_json({"run": run, "done": text})
     else:

@@ -10,6 +10,7 @@ from app.errors import UserError
 
 if TYPE_CHECKING:
     from app.domain.run import Decision, RunView
+    from app.domain.tool import Rule
 
 RequestFlag = Annotated[str | None, typer.Option("--request", help="Which one, where several wait.")]
 
@@ -26,10 +27,14 @@ def approve(
     run: RunArgument = None,
     request: RequestFlag = None,
     always: Annotated[bool, typer.Option("--always", help="For a tool: also later, in this run.")] = False,
+    rule: Annotated[str, typer.Option("--rule", help='For --always: a wider rule, such as "bash: pytest *".')] = "",
+    save: Annotated[bool, typer.Option("--save", help="With --always: also in later runs of this repository.")] = False,
     json: JsonFlag = False,
 ) -> None:
     """Approve the OKR, or the tool call, that a run waits for."""
-    _decide(run, request, "approve", "", "always" if always else "once", json)
+    if (rule or save) and not always:
+        raise UserError("`--rule` and `--save` are about a standing answer; add `--always`")
+    _decide(run, request, "approve", "", "always" if always else "once", json, rule=rule, save=save)
 
 
 @deny_app.command()
@@ -77,6 +82,9 @@ def _decide(
     text: str,
     scope: Literal["once", "always", "never"],
     json: bool,
+    *,
+    rule: str = "",
+    save: bool = False,
 ) -> None:
     from app.cli.following import who
     from app.cli.session import meant, start
@@ -85,14 +93,40 @@ def _decide(
 
     settings = load()
     view = meant(settings, run)
-    decision = Decision(request_id=_request(view, request), verdict=verdict, text=text, by=who(), scope=scope)
+    name = _request(view, request)
+    standing = _standing(view, name, rule, save=save) if scope == "always" else None
+    decision = Decision(request_id=name, verdict=verdict, text=text, by=who(), scope=scope, rule=rule)
     start(settings)
     after = asyncio.run(_send(view.run, decision))
+    if save and standing is not None:
+        from app.runs.permissions import keep
+
+        keep(settings.data_dir, view.repo, standing)
     if json:
         print_json({"run": view.run, "decision": decision.model_dump(mode="json"), "status": after.status})
     else:
         past = {"approve": "approved", "deny": "denied", "amend": "to be drafted again"}[verdict]
         console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
+
+
+def _standing(view: "RunView", name: str, words: str, *, save: bool) -> "Rule":
+    """The rule that `--always` writes. Raises `UserError` where the request has none, or the words are no rule."""
+    from app.tools.gate.rules import parse
+
+    own = next((request.rule for request in view.requests if request.id == name), "")
+    if not own:
+        raise UserError(f"`{name}` is answered once: no rule can stand for it; leave `--always` out")
+    try:
+        return parse(words or own, "allow") if words or save else _own(own)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _own(text: str) -> "Rule":
+    from app.domain.tool import Rule
+
+    tool, _, pattern = text.partition(": ")
+    return Rule(tool=tool, pattern=pattern, verdict="allow")
 
 
 async def _send(run: str, decision: "Decision") -> "RunView":

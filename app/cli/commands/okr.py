@@ -87,6 +87,7 @@ def status(
         return
     out = console()
     out.print(f"[bold]{view.run}[/bold]  {view.status}" + (f": {escaped(view.detail)}" if view.detail else ""))
+    out.print(f"[dim]mode {view.mode_now}[/dim]")
     out.print(f"{escaped(view.okr.objective)}  [dim]{view.okr.progress:.0%}[/dim]")
     if view.result is None or not view.result.key_results:
         out.print(key_results(view.okr.key_results))
@@ -103,6 +104,8 @@ def show(
     json: JsonFlag = False,
 ) -> None:
     """An OKR in full: how each key result is measured, its team, what was decided and why."""
+    from app.stream.journal import load_view
+
     data = data_folder()
     rows = {str(row.get("id", "")): row for row in okrs(data)}
     row = rows[one_of(rows, okr, "OKR", "ctl okr list")]
@@ -111,6 +114,8 @@ def show(
         print_json({**row, "decisions": decided})
         return
     _show(row)
+    if (latest := load_view(data, str(row.get("latest", "")))) is not None:
+        say(f"mode       {latest.mode_now}")
     for line in decided:
         by = f" by {line['by']}" if line["by"] else ""
         words = f": {one_line(line['text'], 400)}" if line["text"] else ""

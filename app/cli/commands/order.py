@@ -27,7 +27,7 @@ Turns = Annotated[int, typer.Option("--max-turns", help="Turns of the relay at m
 Usd = Annotated[float | None, typer.Option("--budget-usd", help="Dollars at most; default 5.")]
 Tokens = Annotated[int | None, typer.Option("--budget-tokens", help="Tokens at most; default 2,000,000.")]
 Dirty = Annotated[bool, typer.Option("--include-dirty", help="Start from your uncommitted changes, too.")]
-Permission = Annotated[str | None, typer.Option("--permission-mode", help="ask | full")]
+Permission = Annotated[str | None, typer.Option("--permission-mode", help="plan | ask | auto-edit | full")]
 Detach = Annotated[bool, typer.Option("--detach", help="Start it and leave.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write result.json, changes.patch and report.md there.")]
 Format = Annotated[str, typer.Option("--output-format", help="text | json | stream-json")]

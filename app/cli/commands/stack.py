@@ -111,7 +111,10 @@ def report(settings: "Settings") -> dict[str, Any]:
         "ui": server.ui if server else os.environ.get("TEMPORAL_UI_URL", ""),
         "services": services,
         "runs": [
-            {name: row.get(name, "") for name in ("run", "status", "detail", "agent", "turn", "updated_at")}
+            {
+                name: row.get(name, "")
+                for name in ("run", "status", "detail", "agent", "turn", "updated_at", "mode", "planning")
+            }
             for row in runs(data)
             if row.get("status") != "ended"
         ],
@@ -183,7 +186,8 @@ def _print(told: dict[str, Any]) -> None:
     say(f"data      {told['data']}")
     for line in told["runs"]:
         words = f": {one_line(line['detail'])}" if line["detail"] else ""
-        say(f"run       {line['run']}  {line['status']}{words}")
+        mode = "plan" if line["planning"] else line["mode"]
+        say(f"run       {line['run']}  {line['status']}{words}  (mode {mode})")
     if not told["runs"]:
         say("no run in progress")
     if not told["up"]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from app.domain.plugin import PLUGIN, PluginRef
 from app.domain.tool import Mode, Rule, ToolCall
 from app.tools.base import ToolError, clip
+from app.tools.gate.rules import glob, of_tool, shown, strictest
 from app.tools.gate.sandbox import Sandbox
 from app.tools.plugin import Asked, asked
 
@@ -38,16 +39,24 @@ def judge_plugin(
         fingerprint=sha256(f"{name}\0{what.words}".encode()).hexdigest()[:16],
     )
     pattern = _pattern(what)
-    rule = next((rule for rule in rules if rule.tool == name and rule.pattern == pattern), None)
+    about = [rule for rule in of_tool(rules, name) if rule.pattern == pattern or glob(what.words, rule.pattern)]
+    rule = strictest(about)
     if rule is not None and rule.verdict == "deny":
-        return call.model_copy(update={"verdict": "deny", "reason": "a person said never"})
-    if not limits.network:
-        return call
-    reason = f"it wants the network: {', '.join(limits.network)}"[:300]
-    if mode == "full" or rule is not None:
+        exact = rule.pattern == pattern
+        return _denied(call, "a person said never" if exact else f"a rule denies it: `{shown(rule)}`")
+    if mode == "plan" and limits.writes:
+        return _denied(call, "mode `plan` changes nothing; call `plan_exit` with your plan")
+    reason = f"it wants the network: {', '.join(limits.network)}"[:300] if limits.network else ""
+    wished = rule is not None and rule.verdict == "ask"
+    if mode == "full" or not (reason or wished) or (rule is not None and not wished):
         return call.model_copy(update={"reason": reason})
+    reason = reason or f"a rule asks for it: `{shown(rule)}`"[:300] if rule is not None else reason
     update = {"verdict": "ask", "reason": reason, "rule": f"{name}: {pattern}", "preview": _line(name, what, 300)}
     return call.model_copy(update=update)
+
+
+def _denied(call: ToolCall, reason: str) -> ToolCall:
+    return call.model_copy(update={"verdict": "deny", "reason": reason[:300]})
 
 
 def _pattern(what: Asked) -> str:

@@ -63,7 +63,7 @@ def wrap(
         *_walls(sandbox.program, sandbox.extras, mounts.settings.temporary, network=network and proxy is None),
         *_masks(home / name for name in SECRET),
         *_masks(mounts.hidden),
-        *("--bind", str(mounts.worktree), mounts.root),
+        *("--ro-bind" if mounts.read_only else "--bind", str(mounts.worktree), mounts.root),
         *_protected(mounts),
         *(word for source, place in mounts.readonly for word in ("--ro-bind", str(source), place)),
         *_git(mounts, alternates),
@@ -119,7 +119,7 @@ def _protected(mounts: Mounts) -> Iterator[str]:
 
 
 def _git(mounts: Mounts, alternates: int) -> Iterator[str]:
-    yield from ("--bind", str(mounts.common_dir), GIT)
+    yield from ("--ro-bind" if mounts.read_only else "--bind", str(mounts.common_dir), GIT)
     for name in ("config", "hooks"):
         if (mounts.common_dir / name).exists():
             yield from ("--ro-bind", str(mounts.common_dir / name), f"{GIT}/{name}")

@@ -44,6 +44,8 @@ class Mounts:
     objects: tuple[Path, ...] = ()
     readonly: tuple[tuple[Path, str], ...] = ()
     hidden: tuple[Path, ...] = ()
+    read_only: bool = False
+    """Nothing of the repository can be written: mode `plan`."""
     settings: SandboxSettings = field(default_factory=SandboxSettings)
 
 
