@@ -78,11 +78,12 @@ class AgentActivities:
         stream = Stream(self.host.data, order.session.session_id)
         batch = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
         history = stream.history(order.session.end)
-        brief = order.brief or brief_of(history)
         if batch is not None:
-            return turn_of(self.host.data, order, brief, batch, stream.read(batch)[-1].body, replayed=True)
+            recorded = stream.read(batch)
+            brief = brief_of([*history, *recorded])
+            return turn_of(self.host.data, order, brief, batch, recorded[-1].body, replayed=True)
         new = question(self.host.data, order, history)
-        return Question(brief, new, [*messages_of(history), *messages_of(new)])
+        return Question(brief_of([*history, *new]), new, [*messages_of(history), *messages_of(new)])
 
     def _end(self, order: TurnInput, asked: str, found: Question, answered: NewRecord) -> Turn:
         stream = Stream(self.host.data, order.session.session_id)

@@ -13,6 +13,11 @@ from app.domain.session import Ids
 from app.domain.tool import Effect, RunsAs, Workspace
 from app.stream.files import safe_name
 
+Agents = Literal["writing", "reading", "judging"]
+WRITING: frozenset[Agents] = frozenset({"writing"})
+EVERYBODY: frozenset[Agents] = frozenset({"writing", "reading", "judging"})
+NOBODY: frozenset[Agents] = frozenset()
+"""For tools that a workflow names itself."""
 PREVIEW = 400
 """Characters of a preview, the limit of `ToolResult.preview`."""
 
@@ -76,6 +81,8 @@ class Tool:
     """One line that says what the call is about to do, at most `PREVIEW` characters."""
     paths: Callable[[Any], tuple[str, ...]] = _no_paths
     """The paths that the call touches, as the model wrote them: the permission gate judges them."""
+    agents: frozenset[Agents] = WRITING
+    """Which agents are offered it; `@writing` in an agent's list names all tools of those that write."""
 
 
 def in_thread(function: Callable[[Any, ToolContext], Output]) -> Callable[[Any, ToolContext], Awaitable[Output]]:

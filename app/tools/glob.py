@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
 from app.tools.ripgrep import files, located
 from app.tools.text import missing
@@ -41,4 +41,5 @@ GLOB = Tool(
     run=in_thread(_glob),
     preview=lambda args: clip(f"{args.pattern} in {args.path}"),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve, sensitive, shown
 from app.tools.ripgrep import files, lines
 from app.tools.text import missing
@@ -91,4 +91,5 @@ GREP = Tool(
     run=in_thread(_grep),
     preview=lambda args: clip(f"{args.pattern} in {args.path}"),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

@@ -2,7 +2,7 @@
 
 from pydantic import AliasChoices, Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
 from app.tools.text import lines_of, read_text
 
@@ -63,4 +63,5 @@ READ = Tool(
     run=in_thread(_read),
     preview=lambda args: clip(args.path),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )
