@@ -1,8 +1,8 @@
 """What every tool is: a name, a schema, an effect and a function."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,12 @@ class Output:
     status: Literal["ok", "error", "denied", "cut_off"]
     text: str
     preview: str = ""
+    seen: Mapping[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 of each file, by its path from the top of the worktree, as the model knows it from now on."""
+
+
+def _nothing_seen(_: str) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class ToolContext:
     sandboxed: bool
     allowed: bool
     emit: Callable[[str], None]
+    seen: Callable[[str], str | None] = _nothing_seen
+    """What this conversation's recorded results say of a file: the SHA-256 it last had, None if never seen."""
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:

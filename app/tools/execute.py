@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from app.stream.files import create_file, make_folder
 from app.tools.base import Output, Tool, ToolContext, ToolError, clip
 from app.tools.paths import OUTPUT, output_file
 from app.tools.registry import REGISTRY
+from app.tools.writes import digests_after
 
 CAP = 16_000
 """Characters of a result that the model is given; the whole text can be read with `read`."""
@@ -28,6 +30,8 @@ async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
     try:
         output = await tool.run(parsed(tool, arguments), ctx)
+        if tool.effect == "write" and output.status == "ok":
+            output = replace(output, seen=await asyncio.to_thread(digests_after, ctx))
     except ToolError as error:
         output = _failed(str(error))
     except OSError as error:
@@ -81,7 +85,7 @@ def _capped(output: Output, ctx: ToolContext) -> Output:
         if not create_file(file, text.encode()):
             text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
         text = _cut(text, file)
-    return Output(output.status, text, preview)
+    return Output(output.status, text, preview, output.seen)
 
 
 def _cut(text: str, file: Path) -> str:
