@@ -92,6 +92,7 @@ class ToolActivities:
             sandboxed=order.sandboxed,
             allowed=order.allowed,
             emit=lambda text: voice.say("tool_output", text),
+            answer=order.answer,
             seen=partial(seen_in, data, records, order),
         )
 

@@ -199,12 +199,19 @@ class AgentWorkflow:
             if not answer.allowed:
                 words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
                 return ToolResult(id=name, status="denied", preview=words[:400])
+        words = ""
+        if call.runs_as == "wait":
+            answer = await self._ask(call, name)
+            if not answer.allowed:
+                return ToolResult(id=name, status="denied", preview=f"no answer was given: {answer.text}"[:400])
+            words = answer.text
         order = ToolInput(
             step_id=step_id(name),
             turn=turn.batch,
             index=call.index,
             allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
+            answer=words,
         )
         data_id = self.order.workspace.data_id
         result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
@@ -215,8 +222,8 @@ class AgentWorkflow:
         info = workflow.info()
         request = Request(
             id=f"{self.order.name}-{name}",
-            kind="tool",
-            title=f"{call.activity}: {call.preview}"[:400],
+            kind="question" if call.runs_as == "wait" else "tool",
+            title=(call.preview if call.runs_as == "wait" else f"{call.activity}: {call.preview}")[:400],
             reason=call.reason,
             rule=call.rule,
             agent=info.workflow_id,

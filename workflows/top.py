@@ -136,6 +136,8 @@ class TopWorkflow:
             raise ApplicationError(f"there is no request `{decision.request_id}` to decide", type="Stale")
         if decision.verdict == "amend" and (request.kind != "draft" or not decision.text.strip()):
             raise ApplicationError("only a draft can be amended, and with words that say how", type="Refused")
+        if request.kind == "question" and decision.verdict == "approve" and not decision.text.strip():
+            raise ApplicationError("a question is answered with words: `ctl answer RUN TEXT`", type="Refused")
         if problem := self.refuses(decision, request):
             raise ApplicationError(problem, type="Refused")
 
@@ -146,7 +148,7 @@ class TopWorkflow:
     async def _decide(self, decision: Decision) -> None:
         request = next(r for r in self.view.requests if r.id == decision.request_id)
         self.note("decision", decision)
-        if request.kind == "tool":
+        if request.kind != "draft":
             answer = ToolAnswer(
                 request_id=request.id,
                 allowed=decision.verdict == "approve",

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approve": ("decide", "Approve what a run waits for."),
     "deny": ("decide", "Deny it, with a reason."),
     "amend": ("decide", "Have the OKR drafted again, with your words."),
+    "answer": ("decide", "Answer what an agent asks."),
     "watch": ("attach", "Watch a run, from its beginning; decide where it waits."),
     "tell": ("control", "Words for the agent at work, read at its next turn."),
     "pause": ("control", "Start nothing new in a run."),

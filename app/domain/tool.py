@@ -83,3 +83,5 @@ class ToolInput(Model):
     """A person, or the policy, allowed exactly this call."""
     sandboxed: bool = True
     """False only after a person allowed this command to run without a sandbox."""
+    answer: str = Field(default="", max_length=8000)
+    """A person's answer, for a tool that waits for one."""

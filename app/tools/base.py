@@ -65,6 +65,8 @@ class ToolContext:
     emit: Callable[[str], None]
     seen: Callable[[str], str | None] = _nothing_seen
     """What this conversation's recorded results say of a file: the SHA-256 it last had, None if never seen."""
+    answer: str = ""
+    """What a person answered, for a tool that waits for one."""
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:
@@ -89,6 +91,8 @@ class Tool:
     """One line that says what the call is about to do, at most `PREVIEW` characters."""
     paths: Callable[[Any], tuple[str, ...]] = _no_paths
     """The paths that the call touches, as the model wrote them: the permission gate judges them."""
+    inner: Callable[[Any], tuple[tuple[str, str], ...]] | None = None
+    """The calls (name, arguments) that this one is made of: the gate judges each of them."""
     agents: frozenset[Agents] = WRITING
     """Which agents are offered it; `@writing` in an agent's list names all tools of those that write."""
 

@@ -23,8 +23,8 @@ _FOR_THE_MODEL = frozenset(
 )
 
 
-async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
-    """Runs one call. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
+async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -> Output:
+    """Runs one call; its text has `cap` characters at most. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
     tool = REGISTRY.get(name)
     if tool is None or tool.run is None:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
@@ -38,9 +38,9 @@ async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
         if error.errno not in _FOR_THE_MODEL:
             raise
         output = _failed(f"`{name}` failed: {error.strerror}")
-    if len(output.text) > CAP:
-        return await asyncio.to_thread(_capped, output, ctx)
-    return _capped(output, ctx)
+    if len(output.text) > cap:
+        return await asyncio.to_thread(_capped, output, ctx, cap)
+    return _capped(output, ctx, cap)
 
 
 def parsed(tool: Tool, arguments: str) -> Model:
@@ -76,22 +76,22 @@ def _failed(sentence: str) -> Output:
     return Output("error", sentence)
 
 
-def _capped(output: Output, ctx: ToolContext) -> Output:
+def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:
     text = output.text.encode("utf-8", "replace").decode()  # names of files may hold bytes that are no UTF-8
     preview = clip((output.preview or text).encode("utf-8", "replace").decode())
-    if len(text) > CAP:
+    if len(text) > cap:
         file = output_file(ctx)
         make_folder(file.parent, below=ctx.data)
         if not create_file(file, text.encode()):
             text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
-        text = _cut(text, file)
+        text = _cut(text, file, cap)
     return Output(output.status, text, preview, output.seen)
 
 
-def _cut(text: str, file: Path) -> str:
-    if len(text) <= CAP:
+def _cut(text: str, file: Path, cap: int) -> str:
+    if len(text) <= cap:
         return text
-    half = (CAP - _NOTE) // 2
+    half = (cap - _NOTE) // 2
     head, tail = text[:half], text[-half:]
     line = head.count("\n") + 1
     name = f"{OUTPUT}{file.name.removesuffix('.txt')}"

@@ -1,4 +1,4 @@
-"""`ctl approve`, `ctl deny`, `ctl amend`: answer what a run waits for, from anywhere."""
+"""`ctl approve`, `ctl deny`, `ctl amend`, `ctl answer`: answer what a run waits for, from anywhere."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,6 +19,7 @@ LIMIT = 4000
 approve_app = typer.Typer(add_completion=False)
 deny_app = typer.Typer(add_completion=False)
 amend_app = typer.Typer(add_completion=False)
+answer_app = typer.Typer(add_completion=False)
 
 
 @approve_app.command()
@@ -58,6 +59,19 @@ def amend(
     _decide(words[0] if len(words) == 2 else None, None, "amend", text, "once", json)
 
 
+@answer_app.command()
+def answer(
+    words: Annotated[list[str], typer.Argument(metavar="[RUN] TEXT", help="Your answer, or the number of an option.")],
+    request: RequestFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Answer what an agent asks."""
+    if len(words) > 2:
+        raise UserError('put your words in quotes: `ctl answer RUN "use port 8080"`')
+    text = words_of(words, 'ctl answer RUN "use port 8080"')
+    _decide(words[0] if len(words) == 2 else None, request, "approve", text, "once", json)
+
+
 def words_of(words: list[str], example: str) -> str:
     """The TEXT of `[RUN] TEXT`. Raises `UserError` where there is none: a run's name alone says nothing."""
     from app.settings import load
@@ -85,13 +99,17 @@ def _decide(
 
     settings = load()
     view = meant(settings, run)
-    decision = Decision(request_id=_request(view, request), verdict=verdict, text=text, by=who(), scope=scope)
+    named = _request(view, request)
+    if verdict == "approve" and text and not any(r.id == named and r.kind == "question" for r in view.requests):
+        raise UserError(f"`{named}` is no question; use `ctl approve` or `ctl deny`")
+    decision = Decision(request_id=named, verdict=verdict, text=text, by=who(), scope=scope)
     start(settings)
     after = asyncio.run(_send(view.run, decision))
     if json:
         print_json({"run": view.run, "decision": decision.model_dump(mode="json"), "status": after.status})
     else:
-        past = {"approve": "approved", "deny": "denied", "amend": "to be drafted again"}[verdict]
+        approved = "answered" if text and verdict == "approve" else "approved"
+        past = {"approve": approved, "deny": "denied", "amend": "to be drafted again"}[verdict]
         console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
 
 

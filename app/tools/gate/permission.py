@@ -44,13 +44,16 @@ def judge(
         values = parsed(tool, arguments)
     except ToolError as error:
         return _nothing(index, f"error: {error}")
+    for number, (inner, given) in enumerate(tool.inner(values) if tool.inner else (), 1):
+        if problem := _bundled(inner, given, offered, rules, workspace=workspace, worktree=worktree, sandbox=sandbox):
+            return _nothing(index, f"error: call {number} of `{name}` {problem}; none was made")
     pattern = _pattern(tool, values)
     call = ToolCall(
         index=index,
         activity=name,
         runs_as=tool.runs_as,
         effect=tool.effect,
-        preview=_line(tool.preview(values), _SHORT),
+        preview=_line(tool.preview(values), 400 if tool.runs_as == "wait" else _SHORT),
         fingerprint=sha256(f"{name}\0{_canonical(arguments)}".encode()).hexdigest()[:16],
     )
     rule = next((rule for rule in rules if rule.tool == name and rule.pattern == pattern), None)
@@ -63,6 +66,34 @@ def judge(
     whole = _line(tool.preview(values), 300)
     asked = {"verdict": "ask", "reason": _fitting(reason, 300), "rule": f"{name}: {pattern}", "preview": whole}
     return call.model_copy(update=asked)
+
+
+def _bundled(
+    name: str,
+    arguments: str,
+    offered: Sequence[str],
+    rules: Sequence[Rule],
+    *,
+    workspace: Workspace,
+    worktree: Path,
+    sandbox: Sandbox,
+) -> str:
+    """Why a call cannot be one of several: it does more than read, or a person must be asked; empty if it can."""
+    tool = REGISTRY.get(name)
+    if tool is None or name not in offered:
+        return f"is of the unknown tool `{name[:64]}`"
+    if tool.effect != "read" or tool.inner is not None:
+        return f"(`{name}`) does more than read; make it on its own"
+    try:
+        values = parsed(tool, arguments)
+    except ToolError as error:
+        return f"is wrong: {error}"
+    pattern = _pattern(tool, values)
+    ruled = any(rule.tool == name and rule.pattern == pattern for rule in rules)
+    reason = _needs(tool, values, workspace=workspace, worktree=worktree, sandbox=sandbox)
+    return f"(`{name}`) needs a person's word ({reason or 'there is a rule for it'}); make it on its own" * bool(
+        ruled or reason
+    )
 
 
 def _needs(tool: Tool, values: Any, *, workspace: Workspace, worktree: Path, sandbox: Sandbox) -> str:
