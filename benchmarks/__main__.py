@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import history, memory, recovery, starts, steps
+from benchmarks import history, memory, recovery, starts, steps, tools
 from benchmarks.rows import Row, table, to_json
 
 JSON = Path("build/bench.json")
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[], Coroutine[None, None, list[Row]]]] = {
     "history": history.measure,
     "memory": memory.measure,
     "recovery": recovery.measure,
+    "tools": tools.measure,
 }
 
 

@@ -93,16 +93,8 @@ def _holding(name: str, place: Path) -> list[Path]:
     folder, target = (place, ".") if place.is_dir() else (place.parent, f"./{place.name}")
     # A type, not a glob: a glob would bring ignored files back.
     types = [f"--type-add=parsed:*{suffix}" for suffix in _LANGUAGES]
-    words = (
-        "--files-with-matches",
-        "--null",
-        "--sort=path",
-        "--fixed-strings",
-        "--word-regexp",
-        *types,
-        "--type=parsed",
-    )
-    with lines(folder, (*words, f"--regexp={name}", "--", target)) as output:
+    words = ("--files-with-matches", "--null", "--sort=path", "--fixed-strings", "--word-regexp")
+    with lines(folder, (*words, *types, "--type=parsed", f"--regexp={name}", "--", target)) as output:
         names = b"".join(output).split(b"\0")
     return [folder / os.fsdecode(each.removeprefix(b"./")) for each in names if each]
 

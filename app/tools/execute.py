@@ -24,7 +24,10 @@ _FOR_THE_MODEL = frozenset(
 
 
 async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -> Output:
-    """Runs one call; its text has `cap` characters at most. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
+    """Runs one call; its text has about `cap` characters at most.
+
+    What the model did wrong is an `error` output; a failing machine raises `OSError`.
+    """
     tool = REGISTRY.get(name)
     if tool is None or tool.run is None:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
