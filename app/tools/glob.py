@@ -27,7 +27,7 @@ def _glob(args: Glob, ctx: ToolContext) -> Output:
     if args.pattern.startswith("!"):
         raise ToolError("`pattern` must not begin with `!`; name what to find")
     found = files(ctx, folder, args.pattern.removeprefix("./"))
-    text = "\n".join(located(ctx, folder, path) for path in found[:MOST])
+    text = "\n".join(located(ctx, folder, found[:MOST]))
     if len(found) > MOST:
         text += f"\n… {len(found) - MOST} more; narrow the pattern"
     return Output("ok", text or "no file matches", f"{len(found)} files")

@@ -126,7 +126,7 @@ def _decoded(content: bytes, encoding: str) -> str | None:
     """None where the bytes are no text of this encoding, or would not come back the same."""
     try:
         text = content.decode(encoding)
-        return text if text.encode(encoding) == content else None
+        return text if encoding == "utf-8" or text.encode(encoding) == content else None
     except UnicodeError:
         return None
 

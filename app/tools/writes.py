@@ -52,11 +52,12 @@ def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
     journal = folder / f"{safe_name(ctx.step_id)}.json"
     done = journal.with_suffix(".done")
     with locked(ctx.worktree):
-        if not journal.exists():
-            _record(ctx, journal, plan_of())
+        fresh = None if journal.exists() else plan_of()
+        if fresh is not None:
+            _record(ctx, journal, fresh)
         entry = json.loads(journal.read_bytes())
         if not done.exists():
-            _finish(ctx, journal, _changes(ctx, entry))
+            _finish(ctx, journal, _changes(ctx, entry), fresh)
             create_file(done, b"")
         shutil.rmtree(_contents(journal), ignore_errors=True)
         return str(entry["message"])
@@ -102,11 +103,12 @@ def _changes(ctx: ToolContext, entry: dict[str, Any]) -> list[_Change]:
     ]
 
 
-def _finish(ctx: ToolContext, journal: Path, changes: list[_Change]) -> None:
+def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan | None) -> None:
+    """`fresh`: the plan that was journalled a moment ago, under the same lock: nothing is read again."""
     pending: list[_Change] = []
     for change in changes:
         _refuse_unwritable(ctx, change.path)
-        now = _digest(change.path)
+        now = _digest(change.path) if fresh is None else change.before
         if now not in (change.before, change.after):
             raise ToolError(f"`{shown(ctx, change.path)}` was changed meanwhile by something else; read it again")
         if now != change.after:
@@ -118,7 +120,8 @@ def _finish(ctx: ToolContext, journal: Path, changes: list[_Change]) -> None:
             change.path.unlink()
             sync_folder(change.path.parent)
         else:
-            content = (_contents(journal) / str(change.number)).read_bytes()
+            kept = fresh.files[change.path] if fresh is not None else None
+            content = (_contents(journal) / str(change.number)).read_bytes() if kept is None else kept
             _put(ctx, change, content)
 
 
