@@ -103,7 +103,7 @@ class AgentActivities:
         names = [name for name in brief.tools if not order.must_answer or REGISTRY[name].effect == "answer"]
         request = ChatRequest(
             model=brief.model,
-            system=prompts.render(brief.persona, where=_where(brief.workspace)),
+            system=prompts.render(brief.persona, where=_where(brief.workspace)) + _memory(brief),
             messages=found.messages,
             tools=specs(names),
             must_call=order.must_answer,
@@ -162,6 +162,12 @@ class AgentActivities:
 
 def _voice(order: TurnInput, brief: Brief) -> Voice:
     return Voice.of(brief.run, brief.agent, order.session.session_id, order.turn)
+
+
+def _memory(brief: Brief) -> str:
+    if not brief.memory:
+        return ""
+    return f"\n\n# Notes about this repository\nWritten in earlier work; check what matters.\n\n{brief.memory}"
 
 
 def _where(workspace: Workspace) -> str:

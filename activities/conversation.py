@@ -20,6 +20,7 @@ from app.llm import Answer, tool_result_message, user_message
 from app.stream import Damaged, StoredResult, read_result
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import probe
+from app.tools.memory import remembered
 from app.tools.registry import named
 from app.workspace import worktree_path
 
@@ -34,16 +35,19 @@ CUT_OFF = "this call was cut off before it gave a result; it may have had effect
 
 def question(data: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
     """What this turn tells the model: who it is and the task, pending results in call order, a person's words."""
-    records = [NewRecord(kind="system", body=_settled(order.brief).model_dump(mode="json"))] if order.brief else []
+    records = (
+        [NewRecord(kind="system", body=_settled(data, order.brief).model_dump(mode="json"))] if order.brief else []
+    )
     records += [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
     records += results_of_calls(data, order, history)
     records += [NewRecord(kind="user", body={"text": text, "origin": "person"}) for text in order.told]
     return records
 
 
-def _settled(brief: Brief) -> Brief:
+def _settled(data: Path, brief: Brief) -> Brief:
     """What this agent is for as long as it works: a tool that is added meanwhile is for the next one."""
-    return brief.model_copy(update={"tools": named(brief.tools)})
+    notes = remembered(data, brief.workspace.root)
+    return brief.model_copy(update={"tools": named(brief.tools), "memory": notes})
 
 
 def brief_of(history: Iterable[Record | NewRecord]) -> Brief:

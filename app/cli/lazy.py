@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "discard": ("branch", "Remove a run's branch and files."),
     "okr": ("okr", "List and show OKRs and their runs."),
     "sessions": ("sessions", "List and show the conversations of agents."),
+    "memory": ("memory", "What agents remember about a repository."),
     "cost": ("cost", "What a run used."),
     "login": ("login", "Store a provider's key in Vault."),
     "up": ("stack", "Start the local stack: Temporal and a worker."),

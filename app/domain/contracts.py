@@ -204,6 +204,8 @@ class Brief(Model):
     workspace: Workspace
     mode: Mode
     ids: Ids
+    memory: str = ""
+    """The notes about the repository as they were when the session began; filled in when it is recorded."""
 
 
 class TurnInput(Model):

@@ -7,7 +7,6 @@ to a file that already has it.
 
 import json
 import os
-import shutil
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +58,8 @@ def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
         if not done.exists():
             _finish(ctx, journal, _changes(ctx, entry), fresh)
             create_file(done, b"")
-        shutil.rmtree(_contents(journal), ignore_errors=True)
+        for number in range(len(entry["files"])):
+            _content(journal, number).unlink(missing_ok=True)
         return str(entry["message"])
 
 
@@ -70,20 +70,18 @@ def digests_after(ctx: ToolContext) -> dict[str, str]:
     return {each["path"]: each["after"] or "" for each in entry["files"]}
 
 
-def _contents(journal: Path) -> Path:
-    return journal.with_suffix(".d")
+def _content(journal: Path, number: int) -> Path:
+    return journal.with_suffix(f".{number}")
 
 
 def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
     for path in plan.files:
         _refuse_unwritable(ctx, path)
-    contents = _contents(journal)
-    make_folder(contents, below=ctx.data)
     top = os.path.realpath(ctx.worktree)
     entries: list[dict[str, Any]] = []
     for number, (path, content) in enumerate(plan.files.items()):
         if content is not None:
-            replace_file(contents / str(number), content)
+            replace_file(_content(journal, number), content)
         entries.append(
             {
                 "path": os.path.relpath(path, top),
@@ -121,7 +119,7 @@ def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan
             sync_folder(change.path.parent)
         else:
             kept = fresh.files[change.path] if fresh is not None else None
-            content = (_contents(journal) / str(change.number)).read_bytes() if kept is None else kept
+            content = _content(journal, change.number).read_bytes() if kept is None else kept
             _put(ctx, change, content)
 
 
