@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from app.tools.base import Output, ToolContext
@@ -50,30 +49,3 @@ async def test_bad_names_and_too_much_are_refused(context: Context) -> None:
     folder = folder_of(context().data, context().workspace.root)
     assert [file.name for file in folder.iterdir()] == ["notes.md"]
     assert (folder / "notes.md").stat().st_mode & 0o077 == 0
-
-
-def test_a_person_lists_shows_edits_and_removes_them(tmp_path: Path) -> None:
-    import os
-    import subprocess
-    import sys
-
-    repo, data = tmp_path / "repo", tmp_path / "data"
-    subprocess.run(["git", "init", "-q", str(repo)], check=True)
-    subprocess.run(["git", "-C", str(repo), "-c", "user.name=a", "-c", "user.email=a@b.invalid", "commit", "-q", "--allow-empty", "-m", "x"], check=True)  # fmt: skip
-    editor = "sh -c 'echo by hand >>\"$0\"'"
-    env = {**os.environ, "CODETETHER_DATA_DIR": str(data), "CODETETHER_CONFIG_DIR": str(tmp_path), "EDITOR": editor}
-
-    def ctl(*words: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "app.cli", "memory", *words],
-            cwd=repo, env=env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
-
-    assert ctl("edit", "notes")[0] == 0
-    assert ctl("show") == (0, "by hand\n")
-    assert json.loads(ctl("list", "--json")[1])[0]["name"] == "notes"
-    assert remembered(data, str(repo)) == "## notes\nby hand"
-    assert ctl("remove", "notes")[0] == 0
-    code, said = ctl("show")
-    assert code == 2 and "there are no notes `notes`" in said

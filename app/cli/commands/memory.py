@@ -1,5 +1,9 @@
 """`ctl memory`: what agents remember about a repository, for a person to read and change."""
 
+import os
+import shlex
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +51,8 @@ def edit(name: Name = "notes", repo: Repo = ".") -> None:
         raise UserError(f"`{name}` is no name for notes; use small letters, digits and `-`")
     file = folder / f"{name}.md"
     before = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    after = typer.edit(before, extension=".md")
-    if after is None or after == before:
+    after = _edited(before)
+    if after == before:
         console().print("nothing was changed")
         return
     if len(after) > LARGEST:
@@ -86,3 +90,16 @@ def _named(repo: str, name: str) -> Path:
         known = ", ".join(f"`{each}`" for each in files) or "none"
         raise UserError(f"there are no notes `{name}` about this repository; there are: {known}")
     return files[name]
+
+
+def _edited(text: str) -> str:
+    """The text as it is when the person's editor ends."""
+    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="ctl-") as folder:
+        file = Path(folder) / "notes.md"
+        file.write_text(text, encoding="utf-8")
+        try:
+            subprocess.run([*words, str(file)], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UserError(f"the editor `{words[0]}` failed ({error}); set `EDITOR` to one that works") from None
+        return file.read_text(encoding="utf-8", errors="replace")
