@@ -132,7 +132,8 @@ def _grammar(module: str, function: str) -> "tuple[Language, Query]":
         base = import_module("tree_sitter_javascript").TAGS_QUERY
     else:
         own, base = grammar.TAGS_QUERY, ""
-    language = Language(getattr(grammar, function)())
+    capsule: object = getattr(grammar, function)()
+    language = Language(capsule)
     return language, Query(language, "\n".join((own, base, _MORE.get(module, ""))))
 
 

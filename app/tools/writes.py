@@ -66,7 +66,9 @@ def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
 def digests_after(ctx: ToolContext) -> dict[str, str]:
     """What this step left: the SHA-256 of each file, by its path from the top of the worktree."""
     journal = session_folder(ctx) / "writes" / f"{safe_name(ctx.step_id)}.json"
-    entry = json.loads(journal.read_bytes()) if journal.exists() else {"files": []}
+    if not journal.exists():
+        return {}
+    entry: dict[str, Any] = json.loads(journal.read_bytes())
     return {each["path"]: each["after"] or "" for each in entry["files"]}
 
 
