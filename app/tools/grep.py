@@ -46,10 +46,14 @@ def _matches(
     args: Grep, ctx: ToolContext, folder: Path, target: str, wanted: set[str] | None
 ) -> tuple[list[str], int, bool]:
     out: list[str] = []
-    count = 0
+    count, begun = 0, b""
     with lines(folder, (*_options(args), "--", target)) as output:
         for raw in output:
-            name, _, rest = raw.rstrip(b"\n").partition(b"\0")
+            if b"\0" not in raw and raw != b"--\n":
+                begun += raw  # a name that holds a line feed
+                continue
+            name, _, rest = (begun + raw).removesuffix(b"\n").partition(b"\0")
+            begun = b""
             matched = _LINE.match(rest)
             path = os.fsdecode(name.removeprefix(b"./"))
             if matched is None:
