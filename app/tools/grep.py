@@ -50,7 +50,8 @@ def _matches(
     with lines(folder, (*_options(args), "--", target)) as output:
         for raw in output:
             if b"\0" not in raw and raw != b"--\n":
-                begun += raw  # a name that holds a line feed
+                # Part of a name that holds a line feed, unless it is rg's own word about a binary file.
+                begun = b"" if b"binary file match" in raw or b"searching binary file" in raw else begun + raw
                 continue
             name, _, rest = (begun + raw).removesuffix(b"\n").partition(b"\0")
             begun = b""

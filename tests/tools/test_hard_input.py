@@ -88,3 +88,9 @@ async def test_two_agents_at_once_lose_no_edit(context, worktree: Path) -> None:
     )
     assert {done.status for done in await asyncio.gather(*edits)} == {"ok"}
     assert (worktree / "a").read_text() == "".join(f"new {number};\n" for number in range(20))
+
+
+async def test_grep_does_not_take_a_word_about_a_binary_for_a_name(context, worktree: Path) -> None:
+    (worktree / "a").write_bytes(b"needle\n" + (b"x" * 80 + b"\n") * 3000 + b"\0needle\n")
+    (worktree / "b").write_text("needle\n")
+    assert (await call(context(), "grep", pattern="needle")).text == "a:1:needle\nb:1:needle"
