@@ -87,10 +87,12 @@ class AgentActivities:
         stream = Stream(self.host.data, order.session.session_id)
         batch = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
         history = stream.history(order.session.end)
-        brief = order.brief or brief_of(history)
         if batch is not None:
-            return turn_of(self.host.data, order, brief, batch, stream.read(batch)[-1].body, replayed=True)
+            recorded = stream.read(batch)
+            brief = brief_of([*history, *recorded])
+            return turn_of(self.host.data, order, brief, batch, recorded[-1].body, replayed=True)
         new = question(self.host.data, order, history)
+        brief = brief_of([*history, *new])
         model, view = order.model or brief.model, seen(history)
         return Question(
             brief,
@@ -124,7 +126,7 @@ class AgentActivities:
             )
         request = ChatRequest(
             model=found.model,
-            system=prompts.render(brief.persona, where=_where(brief.workspace) + _planning(brief)),
+            system=prompts.render(brief.persona, where=_where(brief.workspace) + _planning(brief)) + _memory(brief),
             messages=found.messages,
             tools=[*specs(names), *([] if order.must_answer else await self._plugin_specs(brief))],
             must_call=order.must_answer,
@@ -191,6 +193,12 @@ class AgentActivities:
 
 def _voice(order: TurnInput, brief: Brief) -> Voice:
     return Voice.of(brief.run, brief.agent, order.session.session_id, order.turn)
+
+
+def _memory(brief: Brief) -> str:
+    if not brief.memory:
+        return ""
+    return f"\n\n# Notes about this repository\nWritten in earlier work; check what matters.\n\n{brief.memory}"
 
 
 def _where(workspace: Workspace) -> str:

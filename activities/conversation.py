@@ -4,7 +4,7 @@ Bodies of records:
 system      Brief
 user        {text, origin: task | person}
 assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
-tool_result {call_id, name, status, text, step_id}
+tool_result {call_id, name, status, text, step_id, seen: {path: SHA-256}}
 closed      {reason}
 compacted   see app/stream/view.py
 """
@@ -16,11 +16,13 @@ from typing import Any
 from app.domain.budget import Spent
 from app.domain.contracts import Brief, CloseInput, CompactInput, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord, Record, Usage
-from app.domain.tool import ToolCall, ToolResult
+from app.domain.tool import ToolCall, ToolInput, ToolResult
 from app.llm import Answer, tool_result_message, user_message, window_of
-from app.stream import Damaged, read_result
+from app.stream import Damaged, StoredResult, read_result
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import probe
+from app.tools.memory import remembered
+from app.tools.registry import named
 from app.workspace import worktree_path
 
 TEXT_CAP = 4000
@@ -34,14 +36,22 @@ CUT_OFF = "this call was cut off before it gave a result; it may have had effect
 
 def question(data: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
     """What this turn tells the model: who it is and the task, pending results in call order, a person's words."""
-    records = [NewRecord(kind="system", body=order.brief.model_dump(mode="json"))] if order.brief else []
+    records = (
+        [NewRecord(kind="system", body=_settled(data, order.brief).model_dump(mode="json"))] if order.brief else []
+    )
     records += [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
     records += results_of_calls(data, order, history)
     records += [NewRecord(kind="user", body={"text": text, "origin": "person"}) for text in order.told]
     return records
 
 
-def brief_of(history: Iterable[Record]) -> Brief:
+def _settled(data: Path, brief: Brief) -> Brief:
+    """What this agent is for as long as it works: a tool that is added meanwhile is for the next one."""
+    notes = remembered(data, brief.workspace.root)
+    return brief.model_copy(update={"tools": named(brief.tools), "memory": notes})
+
+
+def brief_of(history: Iterable[Record | NewRecord]) -> Brief:
     """Who the agent of this conversation is: its last `system` record. Raises `Damaged` without one."""
     for record in reversed(list(history)):
         if record.kind == "system":
@@ -57,13 +67,12 @@ def results_of_calls(
     if last is None or last.kind != "assistant":
         return []
     session, step = order.session.session_id, order.step_id.rpartition(":")[0]
-    texts = [_text_of(data, session, f"{step}:{result.id}", result) for result in order.results]
-    texts += [_late(data, session, f"{step}:{name}") for name in missing]
+    told = [_text_of(data, session, f"{step}:{result.id}", result) for result in order.results]
+    told += [_late(data, session, f"{step}:{name}") for name in missing]
     records: list[NewRecord] = []
     for index, call in enumerate(last.body["calls"]):
-        step_id, status, text = texts[index] if index < len(texts) else ("", "error", TOO_MANY)
-        body = {"call_id": call["id"], "name": call["name"], "status": status, "text": text, "step_id": step_id}
-        records.append(NewRecord(kind="tool_result", body=body))
+        body = told[index] if index < len(told) else {"status": "error", "text": TOO_MANY, "step_id": ""}
+        records.append(NewRecord(kind="tool_result", body={"call_id": call["id"], "name": call["name"], **body}))
     return records
 
 
@@ -77,15 +86,42 @@ def cut_off_results(history: Sequence[Record]) -> list[NewRecord]:
     return [NewRecord(kind="tool_result", body={"call_id": call["id"], "name": call["name"], **told}) for call in calls]
 
 
-def _text_of(data: Path, session_id: str, step_id: str, result: ToolResult) -> tuple[str, str, str]:
+def _text_of(data: Path, session_id: str, step_id: str, result: ToolResult) -> dict[str, Any]:
     stored = read_result(data, session_id, step_id)
-    return step_id, result.status, stored.text if stored is not None else result.preview
+    if stored is None:
+        return {"status": result.status, "text": result.preview, "step_id": step_id}
+    return _told(step_id, result.status, stored)
 
 
-def _late(data: Path, session_id: str, step_id: str) -> tuple[str, str, str]:
+def _late(data: Path, session_id: str, step_id: str) -> dict[str, Any]:
     """A call whose result never reached the workflow: it may stand in the results folder all the same."""
     stored = read_result(data, session_id, step_id)
-    return (step_id, "cut_off", CUT_OFF) if stored is None else (step_id, stored.status, stored.text)
+    if stored is None:
+        return {"status": "cut_off", "text": CUT_OFF, "step_id": step_id}
+    return _told(step_id, stored.status, stored)
+
+
+def _told(step_id: str, status: str, stored: StoredResult) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": status, "text": stored.text, "step_id": step_id}
+    return {**body, "seen": stored.seen} if stored.seen else body
+
+
+def seen_in(data: Path, records: Sequence[Record], order: ToolInput, path: str) -> str | None:
+    """What a file was when this conversation last read or wrote it: a SHA-256; empty: gone; None: never seen.
+
+    Looks at recorded results alone: those of this answer's earlier calls, then the conversation's.
+    """
+    step, _, own = order.step_id.rpartition(":")
+    turn = own.split("-")[0]
+    for index in reversed(range(order.index)):
+        name = f"{turn}-s{index}-{records[-1].body['calls'][index]['name']}"[:120]
+        stored = read_result(data, order.turn.session_id, f"{step}:{name}")
+        if stored is not None and path in stored.seen:
+            return stored.seen[path]
+    for record in reversed(records):
+        if record.kind == "tool_result" and path in record.body.get("seen", {}):
+            return str(record.body["seen"][path])
+    return None
 
 
 def messages_of(records: Iterable[Record | NewRecord]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.common import RawValue
 
-from activities.conversation import brief_of
+from activities.conversation import brief_of, seen_in
 from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
@@ -69,7 +69,7 @@ class ToolActivities:
         arguments: str = called["arguments"]
         name = str(called["name"]) if name == PLUGIN else name
         voice = Voice.of(brief.run, session, session, 0, tool=name)
-        context = self._context(order, brief, voice)
+        context = self._context(order, brief, voice, records)
         started = time.monotonic()
         voice.say("tool_started", preview(name, arguments))
         try:
@@ -85,7 +85,7 @@ class ToolActivities:
         voice.say("tool_ended", f"{stored.status}: {stored.preview}")
         return stored
 
-    def _context(self, order: ToolInput, brief: Brief, voice: Voice) -> ToolContext:
+    def _context(self, order: ToolInput, brief: Brief, voice: Voice, records: list[Record]) -> ToolContext:
         data, space = self.host.data, brief.workspace
         return ToolContext(
             data=data,
@@ -100,6 +100,8 @@ class ToolActivities:
             allowed=order.allowed,
             emit=lambda text: voice.say("tool_output", text),
             plugins=brief.plugins,
+            answer=order.answer,
+            seen=partial(seen_in, data, records, order),
         )
 
     def _store(self, name: str, order: ToolInput, output: Output, seconds: float) -> StoredResult:
@@ -109,6 +111,7 @@ class ToolActivities:
             preview=output.preview,
             fingerprint=sha256(f"{name}\0{output.status}\0{output.text}".encode()).hexdigest()[:16],
             seconds=round(seconds, 3),
+            seen=dict(output.seen),
         )
         return write_result(self.host.data, order.turn.session_id, order.step_id, result)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import history, memory, permissions, recovery, sandbox, starts, steps
+from benchmarks import history, memory, permissions, recovery, sandbox, starts, steps, tools
 from benchmarks.rows import Row, table, to_json
 
 JSON = Path("build/bench.json")
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], Coroutine[None, None, list[Row]]]] = {
     "permissions": permissions.measure,
     "recovery": recovery.measure,
     "sandbox": sandbox.measure,
+    "tools": tools.measure,
 }
 
 

@@ -220,6 +220,12 @@ class AgentWorkflow:
             call = modes.judged_again(judged, self.judged, self.mode)  # it may have changed while a person thought
             if call.verdict == "deny":
                 return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
+        words = ""
+        if call.runs_as == "wait":
+            answer = await self._ask(call, name)
+            if not answer.allowed:
+                return ToolResult(id=name, status="denied", preview=f"no answer was given: {answer.text}"[:400])
+            words = answer.text
         order = ToolInput(
             step_id=step_id(name),
             turn=turn.batch,
@@ -227,6 +233,7 @@ class AgentWorkflow:
             allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
             read_only=call.read_only,
+            answer=words,
         )
         data_id = self.order.workspace.data_id
         result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
@@ -237,8 +244,8 @@ class AgentWorkflow:
     async def _ask(self, call: ToolCall, name: str) -> ToolAnswer:
         request = Request(
             id=f"{self.order.name}-{name}",
-            kind="plan" if call.text else "tool",
-            title=f"{call.activity}: {call.preview}"[:400],
+            kind="plan" if call.text else "question" if call.runs_as == "wait" else "tool",
+            title=(call.preview if call.runs_as == "wait" else f"{call.activity}: {call.preview}")[:400],
             reason=call.reason,
             rule=call.rule,
             agent=workflow.info().workflow_id,

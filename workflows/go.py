@@ -32,7 +32,7 @@ from workflows.work import WorkingWorkflow
 DRAFT_STEPS = 8
 NOTES = 5
 """Amendments that a new draft hears of."""
-READING_TOOLS = ("glob", "list", "read", "grep", "propose_okr")
+READING_TOOLS = ("@reading", "propose_okr")
 UNMEASURED = "not measured yet"
 
 

@@ -10,7 +10,7 @@ from workflows.purse import Purse
 from workflows.steps import step, step_id
 
 JUDGE_STEPS = 8
-JUDGE_TOOLS = ("glob", "list", "read", "grep", "give_score")
+JUDGE_TOOLS = ("@judging", "give_score")
 
 
 async def read_key_result(

@@ -35,11 +35,8 @@ from workflows.measuring import read_key_result
 from workflows.purse import Purse
 from workflows.steps import should_continue_as_new, step, step_id
 
-WRITING_TOOLS = (
-    "read", "list", "glob", "grep", "write", "edit", "multiedit", "apply_patch", "bash", "todo_read", "todo_write",
-    "plan_enter", "plan_exit",
-)  # fmt: skip
-
+WRITING_TOOLS = ("@writing",)
+"""Every tool that says it is for agents that write; the first turn settles which those are."""
 SESSIONS = 100
 """Session ids that travel in results; the journal has them all."""
 

@@ -143,6 +143,8 @@ class TopWorkflow:
             _rule(request, decision)
         except ValueError:
             raise ApplicationError(f"`{decision.rule[:80]}` is no rule of a tool", type="Refused") from None
+        if request.kind == "question" and decision.verdict == "approve" and not decision.text.strip():
+            raise ApplicationError("a question is answered with words: `ctl answer RUN TEXT`", type="Refused")
         if problem := self.refuses(decision, request):
             raise ApplicationError(problem, type="Refused")
 
@@ -155,7 +157,7 @@ class TopWorkflow:
         self.note("decision", decision)
         if request.kind == "plan" and decision.verdict == "approve" and self.order.mode == "plan":
             await self._switch(ModeChange(mode="ask", by=decision.by))
-        if request.kind in ("tool", "plan"):
+        if request.kind != "draft":
             answer = ToolAnswer(
                 request_id=request.id,
                 allowed=decision.verdict == "approve",

@@ -128,6 +128,8 @@ def waiting(view: "RunView | None", run: str) -> str:
     """What a run waits for and how to answer."""
     requests = view.requests if view is not None else ()
     asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
+    if requests and all(request.kind == "question" for request in requests):
+        return f"{run} waits for an answer ({'; '.join(asked)}): ctl answer {run} TEXT | ctl deny {run}"
     return f"{run} waits for a decision ({'; '.join(asked)}): ctl approve {run} | ctl deny {run} | ctl amend {run} TEXT"
 
 

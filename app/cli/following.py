@@ -241,9 +241,27 @@ def ask_person(view: RunView, request: Request, *, yes: bool = False) -> Decisio
             return approving(view, request)
     if not interactive():
         return None
-    if request.kind == "plan":
-        return _ask_plan(request)
-    return _ask_draft(request) if request.kind == "draft" else _ask_tool(request)
+    match request.kind:
+        case "draft":
+            return _ask_draft(request)
+        case "question":
+            return _ask_question(request)
+        case "plan":
+            return _ask_plan(request)
+        case "tool":
+            return _ask_tool(request)
+
+
+def _ask_question(request: Request) -> Decision:
+    from rich.prompt import Prompt
+
+    from app.cli.draft import escaped
+    from app.cli.output import console
+
+    console().print(f"[yellow]it asks[/yellow]  {escaped(request.title)}")
+    words = Prompt.ask("Your answer (nothing: it goes on without one)", default="", show_default=False).strip()
+    verdict = "approve" if words else "deny"
+    return Decision(request_id=request.id, verdict=verdict, text=words, by=who())
 
 
 def _ask_draft(request: Request) -> Decision:

@@ -75,6 +75,8 @@ class Screen:
                 self._started(view)
             case "baseline":
                 self.doing = ""
+            case "asked" if body.get("kind") == "question":
+                self.out.print(f"[yellow]it asks[/yellow] {escaped(one_line(body['title'], 400))}")
             case "decision":
                 who = f" by {escaped(str(body.get('by')))}" if body.get("by") else ""
                 words = f": {escaped(one_line(body['text']))}" if body.get("text") else ""

@@ -228,6 +228,8 @@ class Brief(Model):
     ids: Ids
     plugins: tuple[PluginRef, ...] = ()
     """What was installed when the run started; each call runs exactly that, or nothing."""
+    memory: str = ""
+    """The notes about the repository as they were when the session began; filled in when it is recorded."""
 
 
 class TurnInput(Model):

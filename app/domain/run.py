@@ -67,15 +67,15 @@ class Decision(Model):
 
 
 class Request(Model):
-    """What a run waits for: approval of a draft (`draft-1`) or of one tool call."""
+    """What a run waits for: approval of a draft (`draft-1`) or of one tool call, or an answer to a question."""
 
     id: str
-    kind: Literal["draft", "tool", "plan"]
+    kind: Literal["draft", "tool", "plan", "question"]
     title: str = Field(max_length=400)
     reason: str = Field(default="", max_length=400)
     rule: str = Field(default="", max_length=400)
     agent: str = Field(default="", max_length=120)
-    """For tools: the workflow id of the agent that waits."""
+    """For tools and questions: the workflow id of the agent that waits."""
     text: str = Field(default="", max_length=4000)
     """For a plan: what is to be approved."""
 

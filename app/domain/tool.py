@@ -100,3 +100,5 @@ class ToolInput(Model):
     """False only after a person allowed this command to run without a sandbox."""
     read_only: bool = False
     """The command may not write to the worktree: mode `plan`."""
+    answer: str = Field(default="", max_length=8000)
+    """A person's answer, for a tool that waits for one."""

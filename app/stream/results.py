@@ -3,19 +3,25 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from app.domain.base import Model
 from app.stream.files import create_file, make_folder, safe_name, told_plainly
 from app.stream.stream import STREAMS
 
 
 class StoredResult(Model):
-    """What a tool left: the text that the model reads, and what lists show of it. `seconds`: it ran for."""
+    """What a tool left: the text that the model reads, and what lists show of it. `seconds`: it ran for.
+
+    `seen`: SHA-256 of the files that the model knows from it, by their path in the worktree.
+    """
 
     status: Literal["ok", "error", "denied", "cut_off"]
     text: str
     preview: str = ""
     fingerprint: str = ""
     seconds: float = 0.0
+    seen: dict[str, str] = Field(default_factory=dict)
 
 
 def write_result(data: Path, session_id: str, step_id: str, result: StoredResult) -> StoredResult:

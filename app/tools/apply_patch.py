@@ -11,7 +11,7 @@ from app.tools.patch_match import apply_hunks
 from app.tools.patch_model import FilePatch
 from app.tools.patch_unified import parse_unified
 from app.tools.paths import resolve
-from app.tools.text import decode, encode, lines_of, missing, read_bytes, text_of
+from app.tools.text import decoded, encode, lines_of, missing, read_bytes, text_of
 from app.tools.writes import Plan, written
 
 
@@ -86,7 +86,7 @@ def _delete(state: _State, patch: FilePatch, real: Path) -> None:
     _refuse_link(state.ctx, patch.path, real)
     content = state.read(real, patch.path)
     if patch.hunks:
-        left = apply_hunks(lines_of(decode(content, patch.path)), patch.hunks, f"`{patch.path}`")
+        left = apply_hunks(lines_of(decoded(content, patch.path).text), patch.hunks, f"`{patch.path}`")
         if left.lines:
             raise ToolError(f"`{patch.path}` has lines that the patch does not delete; read it again")
     state.files[real] = None
@@ -102,8 +102,8 @@ def _update(state: _State, patch: FilePatch, real: Path) -> None:
         raise ToolError(missing(state.ctx, real, path))
     content = state.read(real, path)
     if patch.hunks:
-        before = lines_of(decode(content, path))
-        content = encode(text_of(apply_hunks(before, patch.hunks, f"`{path}`")))
+        before = decoded(content, path)
+        content = before.encoded(text_of(apply_hunks(lines_of(before.text), patch.hunks, f"`{path}`")))
     mode = patch.mode if patch.mode is not None else state.mode(real)
     if not target:
         state.files[real], state.modes[real] = content, mode

@@ -1,8 +1,8 @@
 """What every tool is: a name, a schema, an effect and a function."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,11 @@ from app.domain.session import Ids
 from app.domain.tool import Effect, RunsAs, Workspace
 from app.stream.files import safe_name
 
+Agents = Literal["writing", "reading", "judging"]
+WRITING: frozenset[Agents] = frozenset({"writing"})
+EVERYBODY: frozenset[Agents] = frozenset({"writing", "reading", "judging"})
+NOBODY: frozenset[Agents] = frozenset()
+"""For tools that a workflow names itself."""
 PREVIEW = 400
 """Characters of a preview, the limit of `ToolResult.preview`."""
 
@@ -35,6 +40,12 @@ class Output:
     status: Literal["ok", "error", "denied", "cut_off"]
     text: str
     preview: str = ""
+    seen: Mapping[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 of each file, by its path from the top of the worktree, as the model knows it from now on."""
+
+
+def _nothing_seen(_: str) -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,10 @@ class ToolContext:
     allowed: bool
     emit: Callable[[str], None]
     plugins: tuple[PluginRef, ...] = ()
+    seen: Callable[[str], str | None] = _nothing_seen
+    """What this conversation's recorded results say of a file: the SHA-256 it last had, None if never seen."""
+    answer: str = ""
+    """What a person answered, for a tool that waits for one."""
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:
@@ -78,6 +93,10 @@ class Tool:
     """One line that says what the call is about to do, at most `PREVIEW` characters."""
     paths: Callable[[Any], tuple[str, ...]] = _no_paths
     """The paths that the call touches, as the model wrote them: the permission gate judges them."""
+    inner: Callable[[Any], tuple[tuple[str, str], ...]] | None = None
+    """The calls (name, arguments) that this one is made of: the gate judges each of them."""
+    agents: frozenset[Agents] = WRITING
+    """Which agents are offered it; `@writing` in an agent's list names all tools of those that write."""
 
 
 def in_thread(function: Callable[[Any, ToolContext], Output]) -> Callable[[Any, ToolContext], Awaitable[Output]]:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from app.stream.files import create_file, make_folder
 from app.tools.base import Output, Tool, ToolContext, ToolError, clip
 from app.tools.paths import OUTPUT, output_file
 from app.tools.registry import REGISTRY
+from app.tools.writes import digests_after
 
 CAP = 16_000
 """Characters of a result that the model is given; the whole text can be read with `read`."""
@@ -22,26 +24,31 @@ _FOR_THE_MODEL = frozenset(
 )
 
 
-async def execute(name: str, arguments: str, ctx: ToolContext) -> Output:
-    """Runs one call. What the model did wrong is an `error` output; a failing machine raises `OSError`."""
+async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -> Output:
+    """Runs one call; its text has about `cap` characters at most.
+
+    What the model did wrong is an `error` output; a failing machine raises `OSError`.
+    """
     if name.startswith(PREFIX):
         from app.tools.plugin import call
 
-        return await asyncio.to_thread(_capped, await call(name, arguments, ctx), ctx)
+        return await asyncio.to_thread(_capped, await call(name, arguments, ctx), ctx, cap)
     tool = REGISTRY.get(name)
     if tool is None or tool.run is None:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
     try:
         output = await tool.run(parsed(tool, arguments), ctx)
+        if tool.effect == "write" and output.status == "ok":
+            output = replace(output, seen=await asyncio.to_thread(digests_after, ctx))
     except ToolError as error:
         output = _failed(str(error))
     except OSError as error:
         if error.errno not in _FOR_THE_MODEL:
             raise
         output = _failed(f"`{name}` failed: {error.strerror}")
-    if len(output.text) > CAP:
-        return await asyncio.to_thread(_capped, output, ctx)
-    return _capped(output, ctx)
+    if len(output.text) > cap:
+        return await asyncio.to_thread(_capped, output, ctx, cap)
+    return _capped(output, ctx, cap)
 
 
 def parsed(tool: Tool, arguments: str) -> Model:
@@ -79,22 +86,22 @@ def _failed(sentence: str) -> Output:
     return Output("error", sentence)
 
 
-def _capped(output: Output, ctx: ToolContext) -> Output:
+def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:
     text = output.text.encode("utf-8", "replace").decode()  # names of files may hold bytes that are no UTF-8
     preview = clip((output.preview or text).encode("utf-8", "replace").decode())
-    if len(text) > CAP:
+    if len(text) > cap:
         file = output_file(ctx)
         make_folder(file.parent, below=ctx.data)
         if not create_file(file, text.encode()):
             text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
-        text = _cut(text, file)
-    return Output(output.status, text, preview)
+        text = _cut(text, file, cap)
+    return Output(output.status, text, preview, output.seen)
 
 
-def _cut(text: str, file: Path) -> str:
-    if len(text) <= CAP:
+def _cut(text: str, file: Path, cap: int) -> str:
+    if len(text) <= cap:
         return text
-    half = (CAP - _NOTE) // 2
+    half = (cap - _NOTE) // 2
     head, tail = text[:half], text[-half:]
     line = head.count("\n") + 1
     name = f"{OUTPUT}{file.name.removesuffix('.txt')}"

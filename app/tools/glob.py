@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
 from app.tools.ripgrep import files, located
 from app.tools.text import missing
@@ -27,7 +27,7 @@ def _glob(args: Glob, ctx: ToolContext) -> Output:
     if args.pattern.startswith("!"):
         raise ToolError("`pattern` must not begin with `!`; name what to find")
     found = files(ctx, folder, args.pattern.removeprefix("./"))
-    text = "\n".join(located(ctx, folder, path) for path in found[:MOST])
+    text = "\n".join(located(ctx, folder, found[:MOST]))
     if len(found) > MOST:
         text += f"\n… {len(found) - MOST} more; narrow the pattern"
     return Output("ok", text or "no file matches", f"{len(found)} files")
@@ -41,4 +41,5 @@ GLOB = Tool(
     run=in_thread(_glob),
     preview=lambda args: clip(f"{args.pattern} in {args.path}"),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

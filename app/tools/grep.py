@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve, sensitive, shown
 from app.tools.ripgrep import files, lines
 from app.tools.text import missing
@@ -46,10 +46,15 @@ def _matches(
     args: Grep, ctx: ToolContext, folder: Path, target: str, wanted: set[str] | None
 ) -> tuple[list[str], int, bool]:
     out: list[str] = []
-    count = 0
+    count, begun = 0, b""
     with lines(folder, (*_options(args), "--", target)) as output:
         for raw in output:
-            name, _, rest = raw.rstrip(b"\n").partition(b"\0")
+            if b"\0" not in raw and raw != b"--\n":
+                # Part of a name that holds a line feed, unless it is rg's own word about a binary file.
+                begun = b"" if b"binary file match" in raw or b"searching binary file" in raw else begun + raw
+                continue
+            name, _, rest = (begun + raw).removesuffix(b"\n").partition(b"\0")
+            begun = b""
             matched = _LINE.match(rest)
             path = os.fsdecode(name.removeprefix(b"./"))
             if matched is None:
@@ -91,4 +96,5 @@ GREP = Tool(
     run=in_thread(_grep),
     preview=lambda args: clip(f"{args.pattern} in {args.path}"),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

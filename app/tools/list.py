@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
 from app.tools.ripgrep import files
 from app.tools.text import missing
@@ -71,4 +71,5 @@ LIST = Tool(
     run=in_thread(_list),
     preview=lambda args: clip(args.path),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

@@ -5,7 +5,7 @@ from pydantic import AliasChoices, Field
 from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.edit import ALL, NEW, OLD, replaced
 from app.tools.paths import resolve
-from app.tools.text import encode, read_text
+from app.tools.text import open_text
 from app.tools.writes import Plan, written
 
 
@@ -27,13 +27,15 @@ class MultiEdit(Arguments):
 def _multiedit(args: MultiEdit, ctx: ToolContext) -> Output:
     def plan() -> Plan:
         real = resolve(ctx, args.path, write=True)
-        text = read_text(ctx, real, args.path)
+        before = open_text(ctx, real, args.path, unchanged=True)
+        text, ways = before.text, list[str]()
         for number, edit in enumerate(args.edits, 1):
             try:
-                text, _ = replaced(text, edit.old, edit.new, edit.replace_all, f"`{args.path}`")
+                text, _, way = replaced(text, edit.old, edit.new, edit.replace_all, f"`{args.path}`")
+                ways += [f"; edit {number} matched with {way}"] * bool(way)
             except ToolError as error:
                 raise ToolError(f"edit {number} of {len(args.edits)}: {error}; none was made") from None
-        return Plan({real: encode(text)}, f"edited `{args.path}` ({len(args.edits)} edits)")
+        return Plan({real: before.encoded(text)}, f"edited `{args.path}` ({len(args.edits)} edits{''.join(ways)})")
 
     message = written(ctx, plan)
     return Output("ok", message, clip(message))

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.domain.base import Model
 from app.domain.okr import KeyResult, Measure, Member, Okr
+from app.tools.base import NOBODY, Tool
 
 
 class ProposedKeyResult(Model):
@@ -62,3 +63,14 @@ def _distinct(team: tuple[Member, ...]) -> tuple[Member, ...]:
         name = member.name if seen[member.name] == 1 else f"{member.name[:36]}-{seen[member.name]}"
         members.append(member.model_copy(update={"name": name}))
     return tuple(members)
+
+
+PROPOSE_OKR = Tool(
+    name="propose_okr",
+    description="Ends your work with the proposed objective, its measurable key results and the team.",
+    arguments=Proposal,
+    effect="answer",
+    run=None,
+    runs_as="answer",
+    agents=NOBODY,
+)

@@ -1,10 +1,12 @@
 """`read`: a file, or the whole text of an earlier result, with line numbers."""
 
+from hashlib import sha256
+
 from pydantic import AliasChoices, Field
 
-from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
-from app.tools.text import lines_of, read_text
+from app.tools.text import decoded, known_as, lines_of, read_bytes
 
 LINE = 2000
 """Characters shown of one line."""
@@ -25,9 +27,12 @@ class Read(Arguments):
 
 
 def _read(args: Read, ctx: ToolContext) -> Output:
-    lines = lines_of(read_text(ctx, resolve(ctx, args.path), args.path).removeprefix("\ufeff")).lines
+    real = resolve(ctx, args.path)
+    content = read_bytes(ctx, real, args.path)
+    lines = lines_of(decoded(content, args.path).text).lines
+    seen = {known_as(ctx, real): sha256(content).hexdigest()}
     if not lines:
-        return Output("ok", "(the file is empty)", f"{args.path}: empty")
+        return Output("ok", "(the file is empty)", f"{args.path}: empty", seen)
     if args.offset > len(lines):
         raise ToolError(f"`{args.path}` has {len(lines)} lines; use an `offset` of at most {len(lines)}")
     shown_lines = _numbered(lines, args.offset, args.limit)
@@ -35,7 +40,7 @@ def _read(args: Read, ctx: ToolContext) -> Output:
     text = "\n".join(shown_lines)
     if last < len(lines):
         text += f"\n… {len(lines) - last} more lines of {len(lines)}; go on with offset={last + 1}"
-    return Output("ok", text, clip(f"{args.path}: lines {args.offset} to {last} of {len(lines)}"))
+    return Output("ok", text, clip(f"{args.path}: lines {args.offset} to {last} of {len(lines)}"), seen)
 
 
 def _numbered(lines: tuple[str, ...], offset: int, limit: int) -> list[str]:
@@ -63,4 +68,5 @@ READ = Tool(
     run=in_thread(_read),
     preview=lambda args: clip(args.path),
     paths=lambda args: (args.path,),
+    agents=EVERYBODY,
 )

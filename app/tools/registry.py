@@ -1,66 +1,44 @@
-"""All tools, by name. Names hold no dot: providers refuse it."""
+"""All tools, by name: whatever a module of this folder holds as a `Tool`. Names hold no dot: providers refuse it."""
 
-from collections.abc import Iterable
+import pkgutil
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any, cast
 
-from app.tools.apply_patch import APPLY_PATCH
+import app.tools
 from app.tools.base import Output, Tool, ToolContext
-from app.tools.bash import BASH
-from app.tools.edit import EDIT
-from app.tools.give_score import Score
-from app.tools.glob import GLOB
-from app.tools.grep import GREP
-from app.tools.list import LIST
-from app.tools.multiedit import MULTIEDIT
-from app.tools.plan import PLAN_ENTER, PLAN_EXIT
-from app.tools.propose_okr import Proposal
-from app.tools.read import READ
-from app.tools.todo import TODO_READ, TODO_WRITE
-from app.tools.write import WRITE
 
-__all__ = ["REGISTRY", "Output", "Tool", "ToolContext", "specs"]
+__all__ = ["REGISTRY", "Output", "Tool", "ToolContext", "named", "specs"]
 
-_PROPOSE_OKR = Tool(
-    name="propose_okr",
-    description="Ends your work with the proposed objective, its measurable key results and the team.",
-    arguments=Proposal,
-    effect="answer",
-    run=None,
-    runs_as="answer",
-)
-_GIVE_SCORE = Tool(
-    name="give_score",
-    description="Ends your work with a score and the evidence for it.",
-    arguments=Score,
-    effect="answer",
-    run=None,
-    runs_as="answer",
-)
-_TOOLS = (
-    READ,
-    WRITE,
-    EDIT,
-    MULTIEDIT,
-    APPLY_PATCH,
-    GLOB,
-    LIST,
-    GREP,
-    BASH,
-    TODO_READ,
-    TODO_WRITE,
-    PLAN_ENTER,
-    PLAN_EXIT,
-    _PROPOSE_OKR,
-    _GIVE_SCORE,
-)
 
-REGISTRY: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
+def _found() -> Iterator[Tool]:
+    """The tools of each module, modules by name; a tool that a module imports belongs to another one."""
+    seen: set[str] = set()
+    for name in sorted(module.name for module in pkgutil.iter_modules(app.tools.__path__)):
+        if name == "registry" or name == "execute":  # they read the registry
+            continue
+        for value in vars(import_module(f"app.tools.{name}")).values():
+            if isinstance(value, Tool) and value.name not in seen:
+                seen.add(value.name)
+                yield value
+
+
+REGISTRY: dict[str, Tool] = {tool.name: tool for tool in _found()}
+
+
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """The tools of a list in which `@writing` stands for all tools that are for agents that write."""
+    out: list[str] = []
+    for name in names:
+        group = name.removeprefix("@")
+        out += [name] if group == name else sorted(tool.name for tool in REGISTRY.values() if group in tool.agents)
+    return tuple(dict.fromkeys(out))
 
 
 def specs(names: Iterable[str]) -> list[dict[str, Any]]:
     """The tools as OpenAI functions, in the given order. Raises `KeyError` for a name that is none."""
-    return [_spec(name) for name in names]
+    return [_spec(name) for name in named(names)]
 
 
 @cache

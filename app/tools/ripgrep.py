@@ -27,13 +27,17 @@ def program() -> str:
 def files(ctx: ToolContext, folder: Path, pattern: str = "") -> list[str]:
     """Paths below `folder`, sorted, without those that git ignores or that hold secrets.
 
-    With a pattern, those that match it. An rg pattern alone would bring ignored files back, hence the
-    intersection of two walks.
+    With a pattern, those that match it. An rg pattern alone would bring ignored files back: one of names
+    alone is asked as a file type, which does not; any other takes the intersection of two walks.
     Raises `ToolError` for a pattern that is none.
     """
-    found = _listed(folder, ())
-    if pattern:
-        found &= _listed(folder, ("--glob", pattern))
+    name = pattern.removeprefix("**/")
+    if not pattern:
+        found = _listed(folder, ())
+    elif "/" not in name and name.replace("*", ""):
+        found = _listed(folder, (f"--type-add=wanted:{name}", "--type=wanted"))
+    else:
+        found = _listed(folder, ()) & _listed(folder, ("--glob", pattern))
     return sorted(path for path in found if ctx.allowed or not sensitive(path))
 
 
@@ -65,9 +69,10 @@ def lines(folder: Path, arguments: Sequence[str]) -> Generator[Iterator[bytes]]:
                 pipe.close()
 
 
-def located(ctx: ToolContext, folder: Path, relative: str) -> str:
-    """A path of rg's output as the model writes it."""
-    return shown(ctx, folder / relative)
+def located(ctx: ToolContext, folder: Path, found: Sequence[str]) -> list[str]:
+    """Paths of rg's output, which follow no link, as the model writes them."""
+    place = shown(ctx, folder)
+    return list(found) if place == "." else [f"{place}/{path}" for path in found]
 
 
 def _listed(folder: Path, options: tuple[str, ...]) -> set[str]:

@@ -1,8 +1,10 @@
-"""Files as text: bytes that are no UTF-8 survive a round trip, line endings are kept."""
+"""Files as text: encodings, byte order marks, line endings and bytes that are no text survive a round trip."""
 
+import codecs
 import difflib
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from app.tools.base import ToolContext, ToolError
@@ -11,6 +13,15 @@ from app.tools.paths import sensitive, shown
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files are refused: nobody reads or edits them line by line."""
 _PROBE = 8192
+_SAMPLE = 256 * 1024
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the mark of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ENCODINGS = ("cp1252", "latin_1", "cp1251", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr")
 
 
 @dataclass(frozen=True)
@@ -45,16 +56,99 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def read_text(ctx: ToolContext, real: Path, written: str) -> str:
-    """The content of a file, exactly. Raises `ToolError` for missing, binary, huge and special files."""
-    return decode(read_bytes(ctx, real, written), written)
+@dataclass(frozen=True)
+class Text:
+    """What a file says, and how to write it back: its encoding and the mark it begins with."""
+
+    text: str
+    encoding: str = "utf-8"
+    mark: bytes = b""
+    written: str = ""
+
+    def encoded(self, text: str) -> bytes:
+        """The bytes of a new text of this file. Raises `ToolError` for what its encoding has no sign for."""
+        errors = "surrogateescape" if self.encoding == "utf-8" else "strict"
+        try:
+            return self.mark + text.encode(self.encoding, errors)
+        except UnicodeEncodeError as error:
+            raise ToolError(
+                f"`{self.written}` is in {self.encoding}, which has no sign for {text[error.start]!r}; write it in "
+                "another way, or convert the file first (`iconv` in `bash`)"
+            ) from None
 
 
-def decode(content: bytes, written: str) -> str:
-    """The text of a file's bytes. Raises `ToolError` when they are no text."""
+def open_text(ctx: ToolContext, real: Path, written: str, *, unchanged: bool = False) -> Text:
+    """The text of a file. `unchanged`: raises `ToolError` if it is not as this conversation last read or wrote it.
+
+    Raises `ToolError` for missing, binary, huge and special files.
+    """
+    content = read_bytes(ctx, real, written)
+    if unchanged:
+        refuse_changed(ctx, real, written, content)
+    return decoded(content, written)
+
+
+def refuse_changed(ctx: ToolContext, real: Path, written: str, content: bytes) -> None:
+    """Raises `ToolError` if the file was read, or written, in this conversation, and is another one now."""
+    known = ctx.seen(known_as(ctx, real))
+    if known is not None and known != sha256(content).hexdigest():
+        raise ToolError(f"`{written}` was changed since you read it; read it again before you change it")
+
+
+def known_as(ctx: ToolContext, real: Path) -> str:
+    """The name under which results record a file: its path from the top of the worktree."""
+    return os.path.relpath(real, os.path.realpath(ctx.worktree))
+
+
+def decoded(content: bytes, written: str) -> Text:
+    """The text of a file's bytes. Raises `ToolError` when they are no text.
+
+    A byte order mark decides; else UTF-8, with bytes that are none kept as they are; else what the
+    bytes look like, if that gives the same bytes back.
+    """
+    for mark, encoding in _MARKS:
+        if content.startswith(mark) and (text := _decoded(content[len(mark) :], encoding)) is not None:
+            return Text(text, encoding, mark, written)
     if b"\0" in content[:_PROBE]:
+        if (wide := _wide(content)) is not None:
+            return Text(*wide, written=written)
         raise ToolError(f"`{written}` is a binary file; look at it with a command in `bash`")
-    return content.decode("utf-8", "surrogateescape")
+    if (text := _decoded(content, "utf-8")) is not None:
+        return Text(text, written=written)
+    plain = content.decode("utf-8", "surrogateescape")
+    strange = sum("\udc80" <= sign <= "\udcff" for sign in plain)
+    if strange * 2 > sum(sign > "\x7f" for sign in plain) and (other := _detected(content)) is not None:
+        return Text(*other, written=written)
+    return Text(plain, written=written)
+
+
+def _decoded(content: bytes, encoding: str) -> str | None:
+    """None where the bytes are no text of this encoding, or would not come back the same."""
+    try:
+        text = content.decode(encoding)
+        return text if encoding == "utf-8" or text.encode(encoding) == content else None
+    except UnicodeError:
+        return None
+
+
+def _wide(content: bytes) -> tuple[str, str] | None:
+    """UTF-16 without a mark: every other byte of plain text is zero."""
+    start = content[:_PROBE]
+    for encoding, zeros, others in (("utf-16-le", start[1::2], start[::2]), ("utf-16-be", start[::2], start[1::2])):
+        if zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
+            text = _decoded(content, encoding)
+            return None if text is None else (text, encoding)
+    return None
+
+
+def _detected(content: bytes) -> tuple[str, str] | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[:_SAMPLE], cp_isolation=list(_ENCODINGS)).best()
+    for encoding in (best.encoding if best is not None else "cp1252", "latin_1"):
+        if (text := _decoded(content, encoding)) is not None:
+            return text, encoding.replace("_", "-")
+    return None
 
 
 def read_bytes(ctx: ToolContext, real: Path, written: str) -> bytes:

@@ -4,7 +4,7 @@ from pydantic import AliasChoices, Field
 
 from app.tools.base import Arguments, Output, Tool, ToolContext, clip, in_thread
 from app.tools.paths import resolve
-from app.tools.text import encode
+from app.tools.text import encode, refuse_changed
 from app.tools.writes import Plan, written
 
 
@@ -18,6 +18,8 @@ class Write(Arguments):
 def _write(args: Write, ctx: ToolContext) -> Output:
     def plan() -> Plan:
         real = resolve(ctx, args.path, write=True)
+        if real.is_file():
+            refuse_changed(ctx, real, args.path, real.read_bytes())
         verb = "replaced" if real.exists() else "created"
         count = args.content.count("\n") + bool(args.content and not args.content.endswith("\n"))
         return Plan({real: encode(args.content)}, f"{verb} `{args.path}` ({count} lines)")

@@ -7,7 +7,6 @@ to a file that already has it.
 
 import json
 import os
-import shutil
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,30 +51,39 @@ def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
     journal = folder / f"{safe_name(ctx.step_id)}.json"
     done = journal.with_suffix(".done")
     with locked(ctx.worktree):
-        if not journal.exists():
-            _record(ctx, journal, plan_of())
+        fresh = None if journal.exists() else plan_of()
+        if fresh is not None:
+            _record(ctx, journal, fresh)
         entry = json.loads(journal.read_bytes())
         if not done.exists():
-            _finish(ctx, journal, _changes(ctx, entry))
+            _finish(ctx, journal, _changes(ctx, entry), fresh)
             create_file(done, b"")
-        shutil.rmtree(_contents(journal), ignore_errors=True)
+        for number in range(len(entry["files"])):
+            _content(journal, number).unlink(missing_ok=True)
         return str(entry["message"])
 
 
-def _contents(journal: Path) -> Path:
-    return journal.with_suffix(".d")
+def digests_after(ctx: ToolContext) -> dict[str, str]:
+    """What this step left: the SHA-256 of each file, by its path from the top of the worktree."""
+    journal = session_folder(ctx) / "writes" / f"{safe_name(ctx.step_id)}.json"
+    if not journal.exists():
+        return {}
+    entry: dict[str, Any] = json.loads(journal.read_bytes())
+    return {each["path"]: each["after"] or "" for each in entry["files"]}
+
+
+def _content(journal: Path, number: int) -> Path:
+    return journal.with_suffix(f".{number}")
 
 
 def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
     for path in plan.files:
         _refuse_unwritable(ctx, path)
-    contents = _contents(journal)
-    make_folder(contents, below=ctx.data)
     top = os.path.realpath(ctx.worktree)
     entries: list[dict[str, Any]] = []
     for number, (path, content) in enumerate(plan.files.items()):
         if content is not None:
-            replace_file(contents / str(number), content)
+            replace_file(_content(journal, number), content)
         entries.append(
             {
                 "path": os.path.relpath(path, top),
@@ -95,11 +103,12 @@ def _changes(ctx: ToolContext, entry: dict[str, Any]) -> list[_Change]:
     ]
 
 
-def _finish(ctx: ToolContext, journal: Path, changes: list[_Change]) -> None:
+def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan | None) -> None:
+    """`fresh`: the plan that was journalled a moment ago, under the same lock: nothing is read again."""
     pending: list[_Change] = []
     for change in changes:
         _refuse_unwritable(ctx, change.path)
-        now = _digest(change.path)
+        now = _digest(change.path) if fresh is None else change.before
         if now not in (change.before, change.after):
             raise ToolError(f"`{shown(ctx, change.path)}` was changed meanwhile by something else; read it again")
         if now != change.after:
@@ -111,7 +120,8 @@ def _finish(ctx: ToolContext, journal: Path, changes: list[_Change]) -> None:
             change.path.unlink()
             sync_folder(change.path.parent)
         else:
-            content = (_contents(journal) / str(change.number)).read_bytes()
+            kept = fresh.files[change.path] if fresh is not None else None
+            content = _content(journal, change.number).read_bytes() if kept is None else kept
             _put(ctx, change, content)
 
 

@@ -198,7 +198,12 @@ async def test_a_call_that_died_with_the_worker_is_not_made_again_where_it_may_h
 
 
 def judged(ctx: ToolContext, name: str = "plugin__odd__do", arguments: str = "{}", **changes: Any) -> Any:
-    fields: dict[str, Any] = {"mode": "ask", "rules": (), "sandbox": Sandbox(True, backend="bubblewrap"), "plugins": ctx.plugins}
+    fields: dict[str, Any] = {
+        "mode": "ask",
+        "rules": (),
+        "sandbox": Sandbox(True, backend="bubblewrap"),
+        "plugins": ctx.plugins,
+    }
     fields |= changes
     return judge(
         name, arguments, index=0, offered=(), workspace=ctx.workspace, worktree=ctx.worktree, data=ctx.data, **fields

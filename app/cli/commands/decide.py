@@ -1,4 +1,4 @@
-"""`ctl approve`, `ctl deny`, `ctl amend`: answer what a run waits for, from anywhere."""
+"""`ctl approve`, `ctl deny`, `ctl amend`, `ctl answer`: answer what a run waits for, from anywhere."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +20,7 @@ LIMIT = 4000
 approve_app = typer.Typer(add_completion=False)
 deny_app = typer.Typer(add_completion=False)
 amend_app = typer.Typer(add_completion=False)
+answer_app = typer.Typer(add_completion=False)
 
 
 @approve_app.command()
@@ -63,6 +64,19 @@ def amend(
     _decide(words[0] if len(words) == 2 else None, None, "amend", text, "once", json)
 
 
+@answer_app.command()
+def answer(
+    words: Annotated[list[str], typer.Argument(metavar="[RUN] TEXT", help="Your answer, or the number of an option.")],
+    request: RequestFlag = None,
+    json: JsonFlag = False,
+) -> None:
+    """Answer what an agent asks."""
+    if len(words) > 2:
+        raise UserError('put your words in quotes: `ctl answer RUN "use port 8080"`')
+    text = words_of(words, 'ctl answer RUN "use port 8080"')
+    _decide(words[0] if len(words) == 2 else None, request, "approve", text, "once", json)
+
+
 def words_of(words: list[str], example: str) -> str:
     """The TEXT of `[RUN] TEXT`. Raises `UserError` where there is none: a run's name alone says nothing."""
     from app.settings import load
@@ -94,6 +108,8 @@ def _decide(
     settings = load()
     view = meant(settings, run)
     name = _request(view, request)
+    if verdict == "approve" and text and not any(r.id == name and r.kind == "question" for r in view.requests):
+        raise UserError(f"`{name}` is no question; use `ctl approve` or `ctl deny`")
     standing = _standing(view, name, rule, save=save) if scope == "always" else None
     decision = Decision(request_id=name, verdict=verdict, text=text, by=who(), scope=scope, rule=rule)
     start(settings)
@@ -105,7 +121,8 @@ def _decide(
     if json:
         print_json({"run": view.run, "decision": decision.model_dump(mode="json"), "status": after.status})
     else:
-        past = {"approve": "approved", "deny": "denied", "amend": "to be drafted again"}[verdict]
+        approved = "answered" if text and verdict == "approve" else "approved"
+        past = {"approve": approved, "deny": "denied", "amend": "to be drafted again"}[verdict]
         console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
 
 

@@ -104,12 +104,15 @@ def judge(
         values = parsed(tool, arguments)
     except ToolError as error:
         return _nothing(index, f"error: {error}")
+    for number, (inner, given) in enumerate(tool.inner(values) if tool.inner else (), 1):
+        if problem := _bundled(inner, given, offered, Standing(workspace, worktree, mode, rules, sandbox)):
+            return _nothing(index, f"error: call {number} of `{name}` {problem}; none was made")
     call = ToolCall(
         index=index,
         activity=name,
         runs_as=tool.runs_as,
         effect=tool.effect,
-        preview=_line(tool.preview(values), _SHORT),
+        preview=_line(tool.preview(values), 400 if tool.runs_as == "wait" else _SHORT),
         fingerprint=sha256(f"{name}\0{_canonical(arguments)}".encode()).hexdigest()[:16],
         read_only=mode == "plan" and tool.effect == "run",
         text=str(getattr(values, "plan", ""))[:4000] if tool.runs_as == "wait" else "",
@@ -140,6 +143,21 @@ def subject_of(tool: Tool, values: Any, arguments: str) -> Subject:
         paths=paths,
         text=str(getattr(values, "url", "")) or _canonical(arguments),
     )
+
+
+def _bundled(name: str, arguments: str, offered: Sequence[str], standing: "Standing") -> str:
+    """Why a call cannot be one of several: it does more than read, or a person must be asked; empty if it can."""
+    tool = REGISTRY.get(name)
+    if tool is None or name not in offered:
+        return f"is of the unknown tool `{name[:64]}`"
+    if tool.effect != "read" or tool.inner is not None:
+        return f"(`{name}`) does more than read; make it on its own"
+    try:
+        found = weigh(subject_of(tool, parsed(tool, arguments), arguments), standing)
+    except ToolError as error:
+        return f"is wrong: {error}"
+    # Also what a rule or mode `full` lets through: who is to be told of it sees it only on its own.
+    return f"(`{name}`) needs a person's word ({found.reason}); make it on its own" if found.reason else ""
 
 
 def weigh(subject: Subject, standing: Standing) -> Finding:
