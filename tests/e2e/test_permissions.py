@@ -40,20 +40,20 @@ def test_a_plan_changes_nothing_until_a_person_approves_it(system: System, tmp_p
 
 def test_a_mode_is_switched_while_a_run_waits_and_a_rule_is_kept(system: System, tmp_path: Path, model: Model) -> None:
     repo = chores(tmp_path / "chores")
-    script = working(shell("echo a > .envrc"), WRITE, shell("echo b > .envrc"))
+    script = working(shell("echo a > package-lock.json"), WRITE, shell("echo b > package-lock.json"))
     flags = model(script)
     run = system.json("run", "empty the list", *flags, cwd=repo, code=6)["run"]
     system.ctl("mode", run, "plan", cwd=repo)
     system.ctl("approve", run, "--always", "--save", cwd=repo)
     assert system.json("watch", run, cwd=repo)["result"]["branch"] == ""
     listed = system.json("permissions", "list", cwd=repo)
-    assert [rule["rule"] for rule in listed["rules"]] == ["bash: echo a > .envrc"]
-    checked = system.json("permissions", "check", "echo a > .envrc", cwd=repo)
-    assert checked["verdict"] == "allow" and checked["parts"][-1]["rule"] == "bash: echo a > .envrc"
-    system.ctl("permissions", "forget", "bash: echo a > .envrc", cwd=repo)
-    assert system.json("permissions", "check", "echo a > .envrc", cwd=repo)["verdict"] == "ask"
+    assert [rule["rule"] for rule in listed["rules"]] == ["bash: echo a > package-lock.json"]
+    checked = system.json("permissions", "check", "echo a > package-lock.json", cwd=repo)
+    assert checked["verdict"] == "allow" and checked["parts"][-1]["rule"] == "bash: echo a > package-lock.json"
+    system.ctl("permissions", "forget", "bash: echo a > package-lock.json", cwd=repo)
+    assert system.json("permissions", "check", "echo a > package-lock.json", cwd=repo)["verdict"] == "ask"
     again = system.json("run", "empty the list", "--permission-mode", "auto-edit", *flags, cwd=repo)
-    assert kept(repo, again["run"], ".envrc") == "b\n"
+    assert kept(repo, again["run"], "package-lock.json") == "b\n"
 
 
 def test_an_agent_that_repeats_itself_is_asked_about(system: System, tmp_path: Path, model: Model) -> None:

