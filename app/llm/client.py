@@ -16,6 +16,7 @@ from app.domain.run import ModelRef
 from app.llm.port import Access, ChatRequest
 from app.llm.providers import provider_module
 from app.llm.registry import is_local, provider_of
+from app.llm.remembered import remember_broken_tokens
 
 CONNECT = 10.0
 """Seconds until a connection must stand."""
@@ -41,6 +42,7 @@ _kept: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = WeakKeyDictionary
 
 def model_for(model: ModelRef, access: Access) -> Model:
     """The pydantic-ai model that speaks to `model`, built once for each way to reach it."""
+    remember_broken_tokens()
     kept = _kept.setdefault(asyncio.get_running_loop(), _Kept({}, {}))
     key = (model, access.base_url, access.api_key.get_secret_value(), tuple(sorted(access.headers.items())))
     if key not in kept.models:
