@@ -23,7 +23,7 @@ class Offer(Model):
 
 
 _CAN: dict[str, tuple[int | None, str]] = {
-    # Of the first offer of each provider; contexts from genai-prices 0.2.3 where it has them, the rest by hand, unchecked.
+    # Contexts from genai-prices 0.2.3 where it has them; the rest by hand, not checked with the vendors.
     "anthropic": (200_000, "tools vision thinking caching"),
     "bedrock": (200_000, "tools vision thinking caching"),
     "github-copilot": (None, "tools vision"),
