@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 TESTS ?= not chaos and not services and not sweep
 LOCAL_BIN ?= $(HOME)/.local/bin
 
-.PHONY: setup install uninstall demo test lint bench chaos clean
+.PHONY: setup install uninstall demo test test-services lint bench chaos clean
 
 setup: $(READY)
 
@@ -25,6 +25,11 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "$(TESTS)" $(PYTEST_ARGS)
+
+# Tests against real servers: Vault is built once (minutes, needs Go) and kept in ~/.cache/codetether-agent.
+test-services: $(READY)
+	@sh scripts/build-service.sh vault >/dev/null || true
+	@$(BIN)/python -m pytest -q -m services $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from activities.okr import OkrActivities
 from activities.run import RunActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
-from app import bus, llm
+from app import bus, llm, secrets
 from app.domain.contracts import QUEUE, host_queue, llm_queue
 from app.errors import UserError
 from app.runs.plugin import PLUGIN
@@ -109,10 +109,18 @@ async def run(settings: Settings, *, interceptors: Sequence[Interceptor] = ()) -
             await stack.enter_async_context(worker)
         worker_ready(settings.data_dir)
         warming = asyncio.create_task(llm.preload())
+        renewing = asyncio.create_task(_renewing())
         await stop.wait()
         warming.cancel()
+        renewing.cancel()
         worker_gone(settings.data_dir, os.getpid())
         await asyncio.gather(*(worker.shutdown() for worker in started))  # all stop polling at once, then drain
+
+
+async def _renewing() -> None:
+    """Keeps our Vault token alive, also while nobody asks for a key."""
+    while True:
+        await asyncio.sleep(await asyncio.to_thread(secrets.renew))
 
 
 def main(*, interceptors: Sequence[Interceptor] = ()) -> None:

@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import time
 from datetime import timedelta
 from functools import reduce
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.asking import ask
 from activities.conversation import (
     answer_record,
     brief_of,
@@ -36,7 +36,7 @@ from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, Fo
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, NewRecord
 from app.domain.tool import Workspace
-from app.llm import ChatRequest, ModelError, answer, room_for_answer, window_of
+from app.llm import ChatRequest, ModelError, room_for_answer, window_of
 from app.stream import Stream, Unwritable, digest, fork
 from app.stream.view import seen
 from app.tools.registry import REGISTRY, specs
@@ -134,12 +134,11 @@ class AgentActivities:
         )
         voice = _voice(order, brief)
         voice.say("model_started", found.model.id)
-        started = time.monotonic()
         try:
-            given = await answer(request, on_delta=voice.say)
+            asked = await ask(request, voice, voice.say)
         except ModelError as error:
             raise _failure(error, order, found) from error
-        return answer_record(given, found.model.id, time.monotonic() - started)
+        return answer_record(asked.answer, found.model.id, asked.seconds)
 
     async def _plugin_specs(self, brief: Brief) -> list[dict[str, object]]:
         if not brief.plugins:

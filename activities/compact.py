@@ -6,11 +6,11 @@
 """
 
 import asyncio
-import time
 from typing import Any, NamedTuple
 
 from temporalio import activity
 
+from activities.asking import ask
 from activities.conversation import results_of_calls, spent_of
 from activities.deltas import Voice
 from activities.host import Host, guarded, reached
@@ -19,7 +19,7 @@ from app import prompts
 from app.domain.budget import Spent
 from app.domain.contracts import COMPACT, Compacted, CompactInput
 from app.domain.session import EventRange, Ids, NewRecord, Record
-from app.llm import Answer, ChatRequest, ModelError, answer, room_for_answer, user_message
+from app.llm import ChatRequest, ModelError, room_for_answer, user_message
 from app.stream import Stream, digest
 from app.stream.view import seen
 
@@ -103,15 +103,15 @@ class CompactActivities:
             tools=[],
             max_tokens=room,
         )
-        started = time.monotonic()
+        voice = Voice.of(order.run, order.agent, order.session.session_id, order.turn)
         try:
-            given: Answer = await answer(request)
+            given, seconds = await ask(request, voice)
         except ModelError as error:
-            if error.retryable and activity.info().attempt < PATIENCE:
+            if error.kind == "vault" or (error.retryable and activity.info().attempt < PATIENCE):
                 raise
             return "", {}
         used = {"model": order.model.id, "usage": given.usage.model_dump(), "usd": given.cost.usd}
-        return given.text.strip()[: room * 4], {**used, "seconds": round(time.monotonic() - started, 3)}
+        return given.text.strip()[: room * 4], {**used, "seconds": round(seconds, 3)}
 
     def _end(self, order: CompactInput, asked: str, plan: Plan, body: dict[str, Any]) -> Compacted:
         stream = Stream(self.host.data, order.session.session_id)

@@ -33,6 +33,15 @@ class SandboxSettings(Model):
     """A command is killed when the disk of the data folder has less left."""
 
 
+class Price(Model):
+    """US dollars per million tokens. `cache_read` and `cache_write` default to the price of input."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+
+
 class Settings(Model):
     """Everything a person can set. No secret ever stands here."""
 
@@ -56,6 +65,8 @@ class Settings(Model):
     sandbox: SandboxSettings = SandboxSettings()
     rules: tuple[Rule, ...] = ()
     """`[permissions] allow | ask | deny`: rules of every run."""
+    prices: dict[str, Price] = Field(default_factory=dict[str, Price])
+    """`[prices]`: what a person pays for `provider/model`; it goes before every other list."""
 
 
 def load(**flags: Any) -> Settings:
@@ -70,7 +81,7 @@ def load(**flags: Any) -> Settings:
         values["data_dir"] = _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share")
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
-        if text and name not in ("config_dir", "data_dir", "rules", "sandbox"):
+        if text and name not in ("config_dir", "data_dir", "rules", "sandbox", "prices"):
             values[name] = text.split(",") if name in ("link", "copy_files", "fallback") else text
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
@@ -81,6 +92,11 @@ def load(**flags: Any) -> Settings:
         raise UserError(
             f"setting `{field}` is not usable: {first['msg']}; correct it in `{file}` or the environment"
         ) from error
+
+
+def config_file() -> Path:
+    """Where `config.toml` is, or would be."""
+    return _folder("CODETETHER_CONFIG_DIR", "XDG_CONFIG_HOME", "~/.config") / "config.toml"
 
 
 def _folder(variable: str, base_variable: str, default: str) -> Path:

@@ -7,8 +7,9 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ChildWorkflowError
 
-from app.domain.contracts import AGENT, USAGE, AgentInput, AgentResult, SessionUse
+from app.domain.contracts import AGENT, GRANTED, USAGE, AgentInput, AgentResult, Grant, ReserveRequest, SessionUse
 from app.domain.session import Ids
+from workflows.purse import Purse
 from workflows.steps import heed_cancel, reason_of, step, was_cancelled
 
 
@@ -44,6 +45,17 @@ async def run_agent(
             raise
         use = await step(USAGE, order.session, SessionUse, id=f"{order.name}-use", data_id=order.workspace.data_id)
         return AgentResult(status="failed", reason=reason_of(error), session=use.session, spent=use.spent)
+
+
+async def grant(purse: Purse, request: ReserveRequest) -> None:
+    """Answers a child that asks for more; where others hold all that is left, when one of them gives some back."""
+    purse.asks(request.agent, request.spent)
+    await workflow.wait_condition(
+        lambda: request.agent not in purse.lent or not purse.must_wait(request.agent, request.spent)
+    )
+    if request.agent in purse.lent:  # else it ended meanwhile
+        more = Grant(budget=purse.more(request.agent, request.spent))
+        await workflow.get_external_workflow_handle(request.agent).signal(GRANTED, more)
 
 
 def attributes(ids: Ids, kind: str) -> TypedSearchAttributes:

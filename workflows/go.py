@@ -8,12 +8,10 @@ from app.domain.budget import Spent
 from app.domain.contracts import (
     DRAFT,
     GO,
-    GRANTED,
     RESERVE,
     AgentInput,
     DraftInput,
     DraftOutput,
-    Grant,
     ReserveRequest,
     Tell,
 )
@@ -22,7 +20,7 @@ from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange
 from app.domain.tool import at_most
 from workflows import tasks
-from workflows.child import run_agent
+from workflows.child import grant, run_agent
 from workflows.measuring import read_key_result
 from workflows.purse import Purse
 from workflows.steps import step
@@ -56,8 +54,7 @@ class GoWorkflow(WorkingWorkflow):
     @workflow.signal(name=RESERVE)
     async def on_reserve(self, request: ReserveRequest) -> None:
         """The drafting agent asks for a larger share."""
-        grant = Grant(budget=self.purse.more(request.agent, request.spent))
-        await workflow.get_external_workflow_handle(request.agent).signal(GRANTED, grant)
+        await grant(self.purse, request)
 
     @property
     def used(self) -> Spent:

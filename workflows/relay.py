@@ -30,7 +30,7 @@ from app.domain.okr import KeyResult, Member, Reading
 from app.domain.run import Checkpoint, Outcome
 from app.domain.session import EventRange, Ids
 from workflows import tasks
-from workflows.child import run_agent
+from workflows.child import grant, run_agent
 from workflows.measuring import read_key_result
 from workflows.purse import Purse
 from workflows.steps import should_continue_as_new, step, step_id
@@ -68,8 +68,7 @@ class RelayWorkflow:
     @workflow.signal(name=RESERVE)
     async def on_reserve(self, request: ReserveRequest) -> None:
         """An agent asks for a larger share."""
-        grant = Grant(budget=self.purse.more(request.agent, request.spent))
-        await workflow.get_external_workflow_handle(request.agent).signal(GRANTED, grant)
+        await grant(self.purse, request)
 
     @workflow.signal(name=GRANTED)
     def on_granted(self, grant: Grant) -> None:

@@ -57,8 +57,21 @@ async def step(
     A cancelled activity is waited for: nothing of it runs on when the workflow goes on. One that
     completed all the same does not hide the cancel, unless it belongs to the `ending` that the cancel asks for.
     """
+    while True:
+        try:
+            given = await _attempts(name, order, result, id, data_id, summary)
+            break
+        except ActivityError as error:
+            if not _waits_for_vault(error):
+                raise
+    if not ending:
+        heed_cancel()
+    return given
+
+
+async def _attempts(name: str, order: Any, result: type[Result], id: str, data_id: str, summary: str) -> Result:
     row = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
-    given = await workflow.execute_activity(
+    return await workflow.execute_activity(
         name,
         order,
         result_type=result,
@@ -70,9 +83,15 @@ async def step(
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary[:200] or None,
     )
-    if not ending:
-        heed_cancel()
-    return given
+
+
+def _waits_for_vault(error: ActivityError) -> bool:
+    """Whether all attempts only waited for Vault: a person may need days, and the step has the same record then.
+
+    One that is not to be tried again has a fallback behind it.
+    """
+    cause = error.cause
+    return isinstance(cause, ApplicationError) and cause.type == "Model.vault" and not cause.non_retryable
 
 
 def heed_cancel() -> None:

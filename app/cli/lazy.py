@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("cost", "What a run used."),
     "models": ("models", "The models that are offered, what they cost and can do."),
     "login": ("login", "Store a provider's key in Vault."),
+    "logout": ("login", "Remove a provider's key from Vault."),
+    "vault": ("vault", "Where keys are kept, and whether they can be read."),
     "plugin": ("plugin", "Make, check, install and remove plugins; whom you trust."),
     "up": ("stack", "Start the local stack: Temporal and a worker."),
     "down": ("stack", "Stop what `ctl up` started."),

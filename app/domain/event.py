@@ -55,6 +55,6 @@ class Delta(Model):
         "trouble",
         "compacted",
     ]
-    """`trouble`: why what was done cannot be recorded yet; it is tried again."""
+    """`trouble`: why a step cannot go on yet (a full disk, a sealed Vault); it is tried again."""
     text: str = ""
     tool: str = ""

@@ -10,18 +10,18 @@ from app.llm.errors import classify
 from app.llm.port import NO_KEY, Access, ModelError
 from app.llm.providers import provider_module
 from app.llm.registry import OPENAI_URL, base_url_of, provider_of
-from app.secrets import NoSecret, Unreachable, provider_key
+from app.secrets import NoSecret, Refused, Unreachable, provider_key
 
 
 def access_of(model: ModelRef) -> Access:
     """Looks the key up; blocks on the network, so call it in a thread.
 
-    Raises `ModelError`: `auth` when there is no key, `connection` when the vault cannot be asked now.
+    Raises `ModelError`: `auth` when there is no key, `vault` when Vault cannot be asked now or refuses us.
     """
     try:
         return entered(model, _looked_up(model))
-    except Unreachable as error:
-        raise ModelError("connection", str(error)) from None
+    except (Unreachable, Refused) as error:
+        raise ModelError("vault", str(error)) from None
     except UserError as error:
         raise ModelError("auth" if error.code == 4 else "bad_request", str(error)) from None
 

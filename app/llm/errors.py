@@ -70,6 +70,7 @@ _SENTENCES: dict[ErrorKind, str] = {
     "connection": "the connection to model `{model}` at `{url}` failed",
     "timeout": "model `{model}` did not answer in time",
     "refused": "model `{model}` refused to answer",
+    "vault": "the key of model `{model}` cannot be had now",
     "protocol": "the answer of model `{model}` was not readable",
 }
 

@@ -21,8 +21,9 @@ ErrorKind = Literal[
     "timeout",
     "refused",
     "protocol",
+    "vault",
 ]
-RETRYABLE: frozenset[ErrorKind] = frozenset({"rate_limit", "server", "connection", "timeout", "protocol"})
+RETRYABLE: frozenset[ErrorKind] = frozenset({"rate_limit", "server", "connection", "timeout", "protocol", "vault"})
 
 OnDelta = Callable[[str, str], None]
 """Called with the kind, "text" or "thinking", and the new piece."""

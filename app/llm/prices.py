@@ -1,34 +1,28 @@
 """What a call costs: genai-prices' table, a few rows of ours. An unknown price stays unknown, never free."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from app.domain.run import ModelRef
 from app.domain.session import Cost
+from app.errors import UserError
 from app.llm.registry import OPENAI_URL, is_local
+from app.settings import Price, config_file, load
 
 if TYPE_CHECKING:
     from pydantic_ai.usage import RequestUsage
 
 
-class Price(NamedTuple):
-    """US dollars per million tokens."""
-
-    input: float
-    output: float
-    cache_read: float
-    cache_write: float = 0.0
-    """0: as input."""
-
-
 _THEIRS = {"bedrock": "aws", "vertex-glm": "google"}
 """What genai-prices calls a provider of ours."""
-FREE = Price(0.0, 0.0, 0.0)
+FREE = Price(input=0, output=0)
 OWN: dict[str, Price] = {
     # What OpenRouter's row in genai-prices 0.2.3 says of it; StepFun's own list was not checked.
-    "stepfun/step-3.5-flash": Price(0.10, 0.30, 0.02),
+    "stepfun/step-3.5-flash": Price(input=0.10, output=0.30, cache_read=0.02),
     # The price of the global inference profile; a regional one costs a tenth more, which genai-prices knows.
-    "bedrock/global.anthropic.claude-opus-4-6-v1": Price(5.0, 25.0, 0.5, 6.25),
+    "bedrock/global.anthropic.claude-opus-4-6-v1": Price(input=5, output=25, cache_read=0.5, cache_write=6.25),
 }
 
 
@@ -57,16 +51,41 @@ def cost_of(model: ModelRef, usage: "RequestUsage") -> Cost:
         return Cost(usd=0.0)
     if price is None or not (usage.input_tokens or usage.output_tokens):
         return Cost(usd=None)
-    if model.id in OWN:
-        fresh = max(usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens, 0)
-        total = fresh * price.input + usage.cache_read_tokens * price.cache_read + usage.output_tokens * price.output
-        total += usage.cache_write_tokens * (price.cache_write or price.input)
-        return Cost(usd=total / 1_000_000)
+    if model.id in OWN or model.id in _users():
+        return Cost(usd=_sum(price, usage))
     found = _calculated(model, usage)
     return Cost(usd=None if found is None else float(found.total_price))
 
 
+def _sum(price: Price, usage: "RequestUsage") -> float:
+    read, write = usage.cache_read_tokens, usage.cache_write_tokens
+    fresh = max(usage.input_tokens - read - write, 0)
+    total = fresh * price.input + usage.output_tokens * price.output
+    total += read * (price.input if price.cache_read is None else price.cache_read)
+    total += write * (price.input if price.cache_write is None else price.cache_write)
+    return total / 1_000_000
+
+
+def _users() -> dict[str, Price]:
+    """`[prices]` of the settings, read again when their file changes.
+
+    Unreadable ones count as none: a paid answer must not be lost for them, and every command of `ctl` names them.
+    """
+    file = config_file()
+    try:
+        return _read(file, file.stat().st_mtime_ns)
+    except (OSError, UserError):
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _read(_file: Path, _changed: int) -> dict[str, Price]:
+    return load().prices
+
+
 def _price(model: ModelRef) -> Price | None:
+    if own := _users().get(model.id):
+        return own
     if model.provider == "demo" or (model.provider == "openrouter" and model.name.endswith(":free")):
         return FREE
     if model.provider == "openai" and model.base_url not in ("", OPENAI_URL):
@@ -81,7 +100,7 @@ def _price(model: ModelRef) -> Price | None:
     values = [_base(getattr(found.model_price, name, None)) for name in ("input_mtok", "output_mtok")]
     if values[0] is None or values[1] is None:
         return None
-    return Price(values[0], values[1], _base(getattr(found.model_price, "cache_read_mtok", None)) or 0.0)
+    return Price(input=values[0], output=values[1])
 
 
 def _base(price: Any) -> float | None:

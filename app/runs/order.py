@@ -31,7 +31,8 @@ def budget_of(model: ModelRef, *, usd: float | None, tokens: int | None, fallbac
     known = unpriced is None
     if usd is not None and unpriced is not None:
         raise UserError(
-            f"the price of `{unpriced.id}` is unknown, so money cannot be limited; use `--budget-tokens 500000`"
+            f"the price of `{unpriced.id}` is unknown, so money cannot be limited; use `--budget-tokens 500000`, "
+            "or say the price in `[prices]` of `config.toml`"
         )
     return default.model_copy(
         update={

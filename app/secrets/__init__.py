@@ -1,6 +1,9 @@
 """Provider keys. They live in HashiCorp Vault and nowhere else; importing this loads no client."""
 
-from app.secrets.secret import NoSecret, Secret, Unreachable
-from app.secrets.vault import forget, provider_key, store
+from app.secrets.secret import NoSecret, Refused, Secret, Unreachable
+from app.secrets.session import renew
+from app.secrets.vault import entries, forget, provider_key, remove, store
 
-__all__ = ["NoSecret", "Secret", "Unreachable", "forget", "provider_key", "store"]
+__all__ = [
+    "NoSecret", "Refused", "Secret", "Unreachable", "entries", "forget", "provider_key", "remove", "renew", "store",
+]  # fmt: skip

@@ -30,3 +30,10 @@ class Unreachable(UserError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, code=4)
+
+
+class Refused(UserError):
+    """The vault does not accept who we are, or not for this path; a person can change that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=4)

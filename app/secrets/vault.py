@@ -1,44 +1,44 @@
-"""HashiCorp Vault, KV version 2: mount `secret`, path `codetether/providers/<name>`.
+"""HashiCorp Vault, KV version 2: one entry for each provider, with `api_key`, `base_url` and `headers`.
 
-`VAULT_ADDR` says where it is; the token comes from `VAULT_TOKEN` or `~/.vault-token`.
+Where it is and how we log in: `app.secrets.place`.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import SecretStr
 
-from app.errors import UserError
-from app.secrets.secret import NoSecret, Secret, Unreachable
+from app.domain.base import Model
+from app.secrets.place import Place, cached_seconds
+from app.secrets.secret import NoSecret, Secret
+from app.secrets.session import asked, forget_logins, place_of
 
-MOUNT = "secret"
-FOLDER = "codetether/providers"
-CACHED = 60.0
-"""Seconds that a key is remembered in this process."""
-TIMEOUT = 10
-"""Seconds for one request."""
-
-Result = TypeVar("Result")
-_cache: dict[tuple[str, str], tuple[float, Secret]] = {}
+_cache: dict[tuple[Place, str], tuple[float, Secret]] = {}
 _lock = Lock()
+
+
+class Entry(Model):
+    """What stands in Vault for a provider: names of fields, never a value."""
+
+    provider: str
+    fields: tuple[str, ...]
+    version: int
+    updated_at: str
 
 
 def provider_key(name: str) -> Secret:
     """The provider's key, at most a minute old. Blocks on the network.
 
-    Raises `NoSecret` or `Unreachable`, both `UserError` with exit code 4, or `UserError` for a refused token.
+    Raises `NoSecret`, `Unreachable` or `Refused`, all `UserError` with exit code 4.
     """
-    place = (os.environ.get("VAULT_ADDR", ""), name)
+    place = (place_of(name), name)
     with _lock:
         found = _cache.get(place)
-    if found is not None and time.monotonic() - found[0] < CACHED:
+    if found is not None and time.monotonic() - found[0] < cached_seconds():
         return found[1]
-    secret = _secret_of(name, _asked(name, lambda client: _read(client, name)))
+    secret = _secret_of(name, asked(name, lambda client, place: _read(client, place, name)["data"]))
     with _lock:
         _cache[place] = (time.monotonic(), secret)
     return secret
@@ -47,75 +47,77 @@ def provider_key(name: str) -> Secret:
 def store(name: str, api_key: str, base_url: str = "") -> None:
     """Writes the provider's key; what else stands there (headers) stays. Raises as `provider_key` does."""
     values = {"api_key": api_key, "base_url": base_url}
-    _asked(name, lambda client: _write(client, name, values))
+    asked(name, lambda client, place: _write(client, place, name, values))
     forget(name)
 
 
+def remove(name: str) -> None:
+    """Removes the provider's entry with all its versions. Raises `NoSecret` where there is none."""
+    asked(name, lambda client, place: _remove(client, place, name))
+    forget(name)
+
+
+def entries() -> list[Entry]:
+    """Every provider that has an entry, by name. Raises as `provider_key` does."""
+    from hvac.exceptions import InvalidPath
+
+    def listed(client: Any, place: Place) -> list[Entry]:
+        try:
+            told = client.secrets.kv.v2.list_secrets(path=place.path, mount_point=place.mount)
+        except InvalidPath:
+            return []
+        names = [name for name in told["data"]["keys"] if not name.endswith("/")]
+        return [found for name in sorted(names) if (found := _entry(client, place, name)) is not None]
+
+    return asked("", listed)
+
+
 def forget(name: str = "") -> None:
-    """Drops what is remembered of the provider, or of all."""
+    """Drops what is remembered of the provider, or of all and of our logins."""
     with _lock:
         for place in [place for place in _cache if name in ("", place[1])]:
             del _cache[place]
+    if not name:
+        forget_logins()
 
 
-def _read(client: Any, name: str) -> dict[str, Any]:
-    answer = client.secrets.kv.v2.read_secret_version(
-        path=f"{FOLDER}/{name}", mount_point=MOUNT, raise_on_deleted_version=True
-    )
-    return answer["data"]["data"]
+def _read(client: Any, place: Place, name: str) -> dict[str, Any]:
+    return client.secrets.kv.v2.read_secret_version(
+        path=f"{place.path}/{name}", mount_point=place.mount, raise_on_deleted_version=True
+    )["data"]
 
 
-def _write(client: Any, name: str, values: dict[str, str]) -> None:
+def _entry(client: Any, place: Place, name: str) -> Entry | None:
     from hvac.exceptions import InvalidPath
 
     try:
-        kept = _read(client, name)
+        found = _read(client, place, name)
+    except InvalidPath:
+        return None  # deleted; its metadata is still listed
+    about = found["metadata"]
+    return Entry(
+        provider=name,
+        fields=tuple(sorted(field for field, value in found["data"].items() if value)),
+        version=int(about.get("version", 0)),
+        updated_at=str(about.get("created_time", "")),
+    )
+
+
+def _write(client: Any, place: Place, name: str, values: dict[str, str]) -> None:
+    from hvac.exceptions import InvalidPath
+
+    try:
+        kept = _read(client, place, name)["data"]
     except InvalidPath:
         kept = {}
-    client.secrets.kv.v2.create_or_update_secret(path=f"{FOLDER}/{name}", secret=kept | values, mount_point=MOUNT)
+    client.secrets.kv.v2.create_or_update_secret(
+        path=f"{place.path}/{name}", secret=kept | values, mount_point=place.mount
+    )
 
 
-def _asked(name: str, question: Callable[[Any], Result]) -> Result:
-    """Asks the vault; every way it can fail becomes one sentence, without the cause that may hold the secret."""
-    address, token = os.environ.get("VAULT_ADDR", ""), _token()
-    if not address:
-        raise NoSecret(f"no key for provider `{name}`: set `VAULT_ADDR` and `VAULT_TOKEN`, then `ctl login {name}`")
-    if not token:
-        raise NoSecret(f"no token for Vault at `{address}`: set `VAULT_TOKEN` or run `vault login`")
-    import hvac
-    import requests
-    from hvac.exceptions import VaultError
-
-    client = hvac.Client(url=address, token=token, timeout=TIMEOUT)
-    try:
-        return question(client)
-    except (VaultError, requests.RequestException, KeyError, TypeError, ValueError) as error:
-        problem = _problem(error, name, address)
-    finally:
-        client.adapter.close()
-    raise problem
-
-
-def _problem(error: Exception, name: str, address: str) -> UserError:
-    from hvac import exceptions as vault
-
-    match error:
-        case vault.InvalidPath():
-            return NoSecret(f"no key for provider `{name}` in Vault at `{address}`: run `ctl login {name}`")
-        case vault.Forbidden() | vault.Unauthorized():
-            return UserError(
-                f"Vault at `{address}` refuses the token for `{MOUNT}/{FOLDER}/{name}`: "
-                "renew `VAULT_TOKEN` or ask for access to that path",
-                code=4,
-            )
-        case vault.VaultDown():
-            return Unreachable(f"Vault at `{address}` is sealed: unseal it by `vault operator unseal`")
-        case vault.VaultError():
-            return Unreachable(f"Vault at `{address}` answered with an error ({type(error).__name__}): see its log")
-        case KeyError() | TypeError() | ValueError() if not isinstance(error, OSError):
-            return Unreachable(f"what answers at `{address}` is not Vault with KV version 2: check `VAULT_ADDR`")
-        case _:
-            return Unreachable(f"Vault at `{address}` cannot be reached: start it or correct `VAULT_ADDR`")
+def _remove(client: Any, place: Place, name: str) -> None:
+    _read(client, place, name)
+    client.secrets.kv.v2.delete_metadata_and_all_versions(path=f"{place.path}/{name}", mount_point=place.mount)
 
 
 def _secret_of(name: str, values: dict[str, Any]) -> Secret:
@@ -137,12 +139,3 @@ def _headers(value: Any) -> dict[str, SecretStr]:
     if not isinstance(value, dict):
         return {}
     return {str(header): SecretStr(str(text)) for header, text in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-
-def _token() -> str:
-    if token := os.environ.get("VAULT_TOKEN", ""):
-        return token.strip()
-    try:
-        return (Path.home() / ".vault-token").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

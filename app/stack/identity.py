@@ -1,6 +1,5 @@
 """Who this data folder is, and which code is installed."""
 
-import os
 import uuid
 from functools import cache
 from hashlib import sha256
@@ -29,12 +28,6 @@ def build_id() -> str:
     for file in files:
         own.update(str(file.relative_to(_ROOT)).encode() + b"\0" + file.read_bytes())
     return own.hexdigest()[:12]
-
-
-def vault_id() -> str:
-    """A digest (12 hex digits) of the Vault and the token that the environment names; empty for no Vault."""
-    address, token = (os.environ.get(name, "") for name in ("VAULT_ADDR", "VAULT_TOKEN"))
-    return sha256(f"{address}\0{token}".encode()).hexdigest()[:12] if address else ""
 
 
 def _sources(name: str) -> list[Path]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.pids import start_time
+from app.secrets.place import vault_id
 from app.settings import Settings
-from app.stack.identity import build_id, data_id, vault_id
+from app.stack.identity import build_id, data_id
 from app.stack.logs import opened_log, tail
 from app.stack.state import Service, is_ready, living, load, save, stop, worker_gone
 from app.stream.files import locked, told_plainly

@@ -159,7 +159,8 @@ def test_the_configuration_of_the_readme_is_read(tmp_path: Path, monkeypatch: py
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("CODETETHER_CONFIG_DIR", str(tmp_path))
     told, settings = tomllib.loads(text), load()
-    spaces, lists = told.pop("workspace"), told.pop("permissions")
+    spaces, lists, prices = (told.pop(name) for name in ("workspace", "permissions", "prices"))
+    assert {name: price.model_dump(exclude_none=True) for name, price in settings.prices.items()} == prices
     texts = [(rule.verdict, f"{rule.tool}: {rule.pattern}") for rule in settings.rules]
     assert texts == [(verdict, text) for verdict, each in lists.items() for text in each]
     told["fallback"] = tuple(told["fallback"])

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import UserError
 from app.llm import ModelError, answer
-from app.secrets import NoSecret, Secret, Unreachable, forget, provider_key, store
+from app.secrets import NoSecret, Refused, Secret, Unreachable, forget, provider_key, store
 
 KEY = "sk-live-0123456789"
 
@@ -53,7 +53,7 @@ async def test_the_token_may_stand_in_the_home_folder(
     ("status", "body", "kind", "words"),
     [
         (503, {"errors": ["Vault is sealed"]}, Unreachable, "sealed"),
-        (403, {"errors": ["permission denied"]}, UserError, "refuses the token"),
+        (403, {"errors": ["permission denied"]}, Refused, "refuses the token"),
         (404, {"errors": []}, NoSecret, "`ctl login zai`"),
         (500, {"errors": ["internal"]}, Unreachable, "answered with an error"),
         (200, {"hello": 1}, Unreachable, "not Vault"),
@@ -118,7 +118,7 @@ async def test_a_sealed_vault_can_be_asked_again_later(vaulted: Any) -> None:
     vaulted.fail(503, {"errors": ["Vault is sealed"]})
     with pytest.raises(ModelError) as caught:
         await answer(vaulted.ask(provider="zai"))
-    assert (caught.value.kind, caught.value.retryable) == ("connection", True)
+    assert (caught.value.kind, caught.value.retryable) == ("vault", True)
     vaulted.fail(200, found())
     vaulted.fail(401, {"error": {"message": f"bad key {KEY}"}})
     with pytest.raises(ModelError) as refused:
@@ -143,3 +143,30 @@ async def test_every_provider_speaks_this_wire(vaulted: Any, provider: str, forc
     sent = vaulted.seen[1].body
     assert (given.text, sent["max_tokens"], sent["tools"][0]["function"]["name"]) == ("hi", 8192, "end")
     assert (sent.get("tool_choice") == "required") is forced
+
+
+async def test_a_pod_logs_in_once_with_its_own_token(
+    vaulted: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pod").write_text("pod-token\n")
+    monkeypatch.setenv("VAULT_AUTH", "kubernetes")
+    monkeypatch.setenv("VAULT_ROLE", "agents")
+    monkeypatch.setenv("VAULT_JWT_FILE", str(tmp_path / "pod"))
+    monkeypatch.setenv("VAULT_NAMESPACE", "team")
+    vaulted.fail(200, {"auth": {"client_token": "hvs.of-pod", "lease_duration": 3600}})
+    vaulted.fail(200, found())
+    vaulted.fail(200, found())
+    assert (await asked()).api_key.get_secret_value() == KEY
+    await asked("stepfun")
+    login, *reads = vaulted.seen
+    assert (login.path, login.body) == ("/v1/auth/kubernetes/login", {"jwt": "pod-token", "role": "agents"})
+    assert [seen.headers["x-vault-token"] for seen in reads] == ["hvs.of-pod"] * 2
+    assert {seen.headers["x-vault-namespace"] for seen in vaulted.seen} == {"team"}
+
+
+@pytest.mark.parametrize("method", ["approle", "jwt", "kubernetes", "none"])
+async def test_a_login_says_what_it_lacks(vaulted: Any, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    monkeypatch.setenv("VAULT_AUTH", method)
+    with pytest.raises(UserError, match=rf"`VAULT_AUTH={method}`"):
+        await asked()
+    assert vaulted.seen == []

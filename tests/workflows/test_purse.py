@@ -1,5 +1,8 @@
 """The budget tree: what children hold never adds up to more than the parent has."""
 
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +50,45 @@ def test_one_child_overspends_by_at_most_its_last_call(calls: list[int]) -> None
         total += used(tokens, 0)
     assert WHOLE.tokens is not None
     assert total.usage.tokens < WHOLE.tokens + max(calls)
+
+
+class _Child:
+    """What an agent does with its limits: a check before each call, and a question when they are used up."""
+
+    def __init__(self, name: str, calls: list[int]) -> None:
+        self.name, self.calls, self.total = name, list(calls), Spent()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_children_overspend_by_at_most_their_calls_in_flight(seed: int) -> None:
+    random = Random(seed)
+    plans = [[random.randint(200, 1_000) for _ in range(random.randint(0, 10))] for _ in range(100)]
+    purse = Purse(WHOLE.model_copy(update={"steps": None, "usd": None}), Spent())
+    children = [_Child(f"c{number}", calls) for number, calls in enumerate(plans)]
+    limits = {child.name: purse.lend(child.name) for child in children}
+    living, asking = {child.name: child for child in children}, set[str]()
+    last: dict[str, int] = {}
+    while living:
+        order = random.sample(sorted(living), len(living))
+        ready = (name for name in order if name not in asking or not purse.must_wait(name, living[name].total))
+        name = next(ready, "")
+        assert name, "children wait for each other"
+        child = living[name]
+        if child.name in asking:
+            asking.discard(child.name)
+            limits[child.name] = purse.more(child.name, child.total)
+            ended = child.total.share(limits[child.name]) >= 1.0
+        elif child.calls and child.total.share(limits[child.name]) >= 1.0:
+            asking.add(child.name)
+            purse.asks(child.name, child.total)
+            continue
+        else:
+            ended = not child.calls
+        if ended:
+            purse.settle(living.pop(child.name).name, child.total)
+        else:
+            last[child.name] = child.calls.pop(0)
+            child.total += used(last[child.name], 0)
+    assert purse.spent.usage.tokens < 100_000 + sum(last.values())
+    wanted = sum(sum(calls) for calls in plans)
+    assert purse.spent.usage.tokens >= min(wanted, 100_000), "what was left could have been used"

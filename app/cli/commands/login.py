@@ -1,4 +1,4 @@
-"""`ctl login`: a provider's key, tried once and stored in Vault. Nothing of it is ever printed."""
+"""`ctl login`, `ctl logout`: a provider's key, tried and stored in Vault, or removed. Nothing of it is printed."""
 
 import asyncio
 import json as json_text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.domain.run import ModelRef
 
 login_app = typer.Typer(add_completion=False)
+logout_app = typer.Typer(add_completion=False)
 
 
 @login_app.command()
@@ -55,6 +56,21 @@ def login(
         print_json({"provider": provider, "base_url": model.base_url, "checked": not no_check})
     else:
         note(f"stored the key of {provider} in Vault{' (not tried)' * no_check}")
+
+
+@logout_app.command()
+def logout(
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Such as anthropic, openai, moonshotai.")],
+    json: JsonFlag = False,
+) -> None:
+    """Remove a provider's key from Vault, with all its versions. Runs that need it stop at their next call."""
+    from app.secrets import remove
+
+    remove(provider)
+    if json:
+        print_json({"provider": provider, "removed": True})
+    else:
+        note(f"removed the key of {provider} from Vault")
 
 
 def _asked(provider: str, stdin: bool) -> str:
