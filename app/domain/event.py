@@ -54,7 +54,9 @@ class Delta(Model):
         "measure",
         "trouble",
         "compacted",
+        "note",
     ]
-    """`trouble`: why what was done cannot be recorded yet; it is tried again."""
+    """`note`: what an agent began with, or what a hook tells the person. `trouble`: why what was done cannot be
+    recorded yet; it is tried again."""
     text: str = ""
     tool: str = ""
