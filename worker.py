@@ -16,6 +16,7 @@ from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from activities.agent import AgentActivities
 from activities.compact import CompactActivities
+from activities.hook import HookActivities
 from activities.host import Host
 from activities.measure import MeasureActivities
 from activities.okr import OkrActivities
@@ -47,7 +48,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
     """The three workers of a host; the chaos tests add an interceptor, nothing else does."""
     agent = AgentActivities(host)
     okr, run, measure = OkrActivities(host), RunActivities(host), MeasureActivities(host)
-    spaces, tool = WorkspaceActivities(host), ToolActivities(host)
+    spaces, tool, hook = WorkspaceActivities(host), ToolActivities(host), HookActivities(host)
     shared = {
         "interceptors": interceptors,
         "identity": f"{os.getpid()}+{build_id()[:8]}",  # it stands in every event: keep it short
@@ -86,6 +87,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
                 spaces.prepare,
                 spaces.commit,
                 spaces.finish,
+                hook.run,
                 tool.tool,
             ],
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=1),

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import reduce
 from typing import NamedTuple
@@ -31,7 +32,9 @@ from activities.conversation import (
 from activities.deltas import Voice
 from activities.host import BEAT, Host, guarded, reached
 from app import prompts
+from app.context.record import summary
 from app.domain.budget import Spent
+from app.domain.context import Context
 from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, NewRecord
@@ -67,9 +70,8 @@ class AgentActivities:
         return await guarded(self._turn(order))
 
     async def _turn(self, order: TurnInput) -> Turn:
-        asked = digest(
-            order.session, order.brief, order.task, order.told, order.results, *([order.model] if order.model else [])
-        )
+        more = [part for part in (order.model, order.notes) if part]
+        asked = digest(order.session, order.brief, order.task, order.told, order.results, *more)
         found = await asyncio.to_thread(self._begin, order, asked)
         if isinstance(found, Turn):
             return found
@@ -91,7 +93,7 @@ class AgentActivities:
             recorded = stream.read(batch)
             brief = brief_of([*history, *recorded])
             return turn_of(self.host.data, order, brief, batch, recorded[-1].body, replayed=True)
-        new = question(self.host.data, order, history)
+        new = question(self.host.data, self.host.settings.config_dir, order, history)
         brief = brief_of([*history, *new])
         model, view = order.model or brief.model, seen(history)
         return Question(
@@ -124,15 +126,18 @@ class AgentActivities:
             raise _failure(
                 ModelError("context", f"the conversation is too long for model `{found.model.id}`"), order, found
             )
+        system = prompts.render(brief.persona, where=_where(brief.workspace) + _planning(brief)) + _memory(brief)
         request = ChatRequest(
             model=found.model,
-            system=prompts.render(brief.persona, where=_where(brief.workspace) + _planning(brief)) + _memory(brief),
+            system="\n\n".join(filter(None, (system, brief.context.text))),
             messages=found.messages,
             tools=[*specs(names), *([] if order.must_answer else await self._plugin_specs(brief))],
             must_call=order.must_answer,
             max_tokens=room,
         )
         voice = _voice(order, brief)
+        for line in _began(found.new):
+            voice.say("note", line)
         voice.say("model_started", found.model.id)
         try:
             asked = await ask(request, voice, voice.say)
@@ -188,6 +193,15 @@ class AgentActivities:
     async def fork(self, order: ForkInput) -> EventRange:
         """A new session that goes on from another one's end, by reference."""
         return await guarded(asyncio.to_thread(fork, self.host.data, order.parent, order.session_id, order.ids))
+
+
+def _began(new: list[NewRecord]) -> Iterator[str]:
+    """What of the repository is told with this turn, for whoever watches."""
+    for record in new:
+        told = Context.model_validate(record.body.get("context", record.body if "files" in record.body else {}))
+        if told.files or told.skills:
+            yield summary(told)
+        yield from told.notes
 
 
 def _voice(order: TurnInput, brief: Brief) -> Voice:

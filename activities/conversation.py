@@ -2,23 +2,27 @@
 
 Bodies of records:
 system      Brief
-user        {text, origin: task | person}
+user        {text, origin: task | person | hook | repository, files: what was loaded}
 assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
 tool_result {call_id, name, status, text, step_id, seen: {path: SHA-256}}
 closed      {reason}
 compacted   see app/stream/view.py
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.context import agent as context
+from app.context.record import words_of
 from app.domain.budget import Spent
 from app.domain.contracts import Brief, CloseInput, CompactInput, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord, Record, Usage
 from app.domain.tool import ToolCall, ToolInput, ToolResult
 from app.llm import Answer, tool_result_message, user_message, window_of
 from app.stream import Damaged, StoredResult, read_result
+from app.stream.view import seen
+from app.tools.execute import paths_of
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import probe
 from app.tools.memory import remembered
@@ -34,21 +38,45 @@ TOO_MANY = f"error: only the first {CALL_LIMIT} calls of one answer are run"
 CUT_OFF = "this call was cut off before it gave a result; it may have had effects"
 
 
-def question(data: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
+def question(data: Path, config_dir: Path, order: TurnInput, history: Sequence[Record]) -> list[NewRecord]:
     """What this turn tells the model: who it is and the task, pending results in call order, a person's words."""
-    records = (
-        [NewRecord(kind="system", body=_settled(data, order.brief).model_dump(mode="json"))] if order.brief else []
-    )
+    records: list[NewRecord] = []
+    if order.brief is not None:
+        settled = _settled(data, config_dir, order.brief)
+        records.append(NewRecord(kind="system", body=settled.model_dump(mode="json")))
     records += [NewRecord(kind="user", body={"text": order.task, "origin": "task"})] if order.task else []
     records += results_of_calls(data, order, history)
+    records += _nearer(data, history)
+    step = order.step_id.rpartition(":")[0]
+    said = (words_of(data, order.session.session_id, f"{step}:{name}") for name in order.notes)
+    records += [NewRecord(kind="user", body={"text": text, "origin": "hook"}) for text in said if text]
     records += [NewRecord(kind="user", body={"text": text, "origin": "person"}) for text in order.told]
     return records
 
 
-def _settled(data: Path, brief: Brief) -> Brief:
+def _settled(data: Path, config_dir: Path, brief: Brief) -> Brief:
     """What this agent is for as long as it works: a tool that is added meanwhile is for the next one."""
     notes = remembered(data, brief.workspace.root)
-    return brief.model_copy(update={"tools": named(brief.tools), "memory": notes})
+    begun = context.begin(data, config_dir, brief.workspace)
+    tools = tuple(name for name in named(brief.tools) if name != "skill" or begun.skills)
+    return brief.model_copy(update={"tools": tools, "memory": notes, "context": begun})
+
+
+def _nearer(data: Path, history: Sequence[Record]) -> Iterator[NewRecord]:
+    """The instruction files of folders that the last answer came to first."""
+    last = next((record for record in reversed(history) if record.kind == "assistant"), None)
+    if last is None or not (calls := last.body["calls"]):
+        return
+    brief = brief_of(history)
+    known = [file.path for file in brief.context.files]
+    known += [
+        file["path"] for record in seen(history) if record.kind == "user" for file in record.body.get("files", ())
+    ]
+    paths = [path for call in calls for path in paths_of(call["name"], call["arguments"])]
+    found = context.nearer(data, brief.workspace, paths, known)
+    if found is not None:
+        body = {"text": found.text, "origin": "repository", **found.model_dump(mode="json", include={"files", "notes"})}
+        yield NewRecord(kind="user", body=body)
 
 
 def brief_of(history: Iterable[Record | NewRecord]) -> Brief:

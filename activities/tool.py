@@ -20,6 +20,7 @@ from activities.conversation import brief_of, seen_in
 from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
+from app.context.record import arguments_of
 from app.domain.contracts import Brief
 from app.domain.plugin import PLUGIN
 from app.domain.session import Record
@@ -67,6 +68,9 @@ class ToolActivities:
         self.host.own(brief.workspace.data_id)
         called = records[-1].body["calls"][order.index]
         arguments: str = called["arguments"]
+        if order.updated:
+            step = order.step_id.rpartition(":")[0]
+            arguments = await asyncio.to_thread(arguments_of, self.host.data, session, f"{step}:{order.updated}")
         name = str(called["name"]) if name == PLUGIN else name
         voice = Voice.of(brief.run, session, session, 0, tool=name)
         context = self._context(order, brief, voice, records)
@@ -98,6 +102,7 @@ class ToolActivities:
             attempt=activity.info().attempt,
             sandboxed=order.sandboxed,
             allowed=order.allowed,
+            config=self.host.settings.config_dir,
             emit=lambda text: voice.say("tool_output", text),
             plugins=brief.plugins,
             answer=order.answer,

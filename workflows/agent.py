@@ -32,7 +32,7 @@ from app.domain.event import RunEvent
 from app.domain.run import Request
 from app.domain.session import EventRange
 from app.domain.tool import Mode, ToolCall, ToolInput, ToolResult
-from workflows import modes, tasks
+from workflows import hooks, modes, tasks
 from workflows.calls import groups, pending
 from workflows.steps import reason_of, should_continue_as_new, step, step_id, was_cancelled
 from workflows.thinking import Thinking
@@ -66,6 +66,8 @@ class AgentWorkflow:
         self.missing: list[str] = []
         self.malformed = order.malformed
         self.seen = list(order.seen)
+        self.notes = list(order.notes)
+        self.stops = order.stops
         self.text = order.last_text
         self.mode: Mode = order.now or order.mode
         self.base: Mode = self.mode  # what a plan that is approved goes back to
@@ -128,11 +130,17 @@ class AgentWorkflow:
                 return stop
             if should_continue_as_new(self.order.history_limit) and tasks.readable(self.told) == tuple(self.told):
                 workflow.continue_as_new(self._carried())
+            if not self.order.started and self.order.hooks:
+                self.notes.extend(await hooks.begin(self.order, self.session, self._brief()))
             turn = await self._model_turn()
             answer = next((call for call in turn.calls if call.runs_as == "answer"), None)
             if answer is not None:
                 return self._result("done", answer=turn.batch, index=answer.index)
             if not turn.calls and not self._owes_answer():
+                if back := await hooks.stopping(self.order, self.session, self.turn, self.stops):
+                    self.notes.extend(back)
+                    self.stops += 1
+                    continue
                 return self._result("done")
             await self._run_calls(turn)
             self._notice_malformed(turn)
@@ -152,6 +160,7 @@ class AgentWorkflow:
                 brief=None if order.started else self._brief(),
                 task="" if order.started else order.task,
                 told=told,
+                notes=tuple(self.notes),
                 results=results,
                 rules=self.rules,
                 mode=None if self.mode == order.mode else self.mode,
@@ -164,6 +173,7 @@ class AgentWorkflow:
         self.order = order.model_copy(update={"started": True})
         self.session = self.session.model_copy(update={"end": turn.batch.end})
         self.results, self.turn = (), self.turn + 1
+        self.notes.clear()
         self.spent += turn.spent
         self.text = turn.text or self.text
         return turn
@@ -210,6 +220,8 @@ class AgentWorkflow:
         if call.activity in ("plan_enter", "plan_exit"):
             return await self._plan(call, name)
         judged, call = call, modes.judged_again(call, self.judged, self.mode)
+        said = await hooks.before(self.order, self.session, turn.batch, call, name, self.rules, self.judged)
+        call = hooks.decided(modes.judged_again(said.call or judged, self.judged, self.mode), said)
         if call.verdict == "deny":
             return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         if call.verdict == "ask":
@@ -217,7 +229,9 @@ class AgentWorkflow:
             if not answer.allowed:
                 words = f"a person denied this call{': ' + answer.text if answer.text else ''}"
                 return ToolResult(id=name, status="denied", preview=words[:400])
-            call = modes.judged_again(judged, self.judged, self.mode)  # it may have changed while a person thought
+            call = hooks.decided(
+                modes.judged_again(said.call or judged, self.judged, self.mode), said
+            )  # it may have changed while a person thought
             if call.verdict == "deny":
                 return ToolResult(id=name, status="denied", preview=f"denied: {call.reason}"[:400])
         words = ""
@@ -230,6 +244,7 @@ class AgentWorkflow:
             step_id=step_id(name),
             turn=turn.batch,
             index=call.index,
+            updated=hooks.pre(name) if said.call else "",
             allowed=bool(call.reason),
             sandboxed=not call.reason.startswith("no sandbox"),
             read_only=call.read_only,
@@ -239,6 +254,7 @@ class AgentWorkflow:
         result = await step(call.activity, order, ToolResult, id=name, data_id=data_id, summary=call.preview)
         self.spent = self.spent.model_copy(update={"seconds": self.spent.seconds + result.seconds})
         self.thinking.context += result.size // 4
+        self.notes.extend(await hooks.after(self.order, self.session, turn.batch, call, result, order.updated))
         return result
 
     async def _ask(self, call: ToolCall, name: str) -> ToolAnswer:
@@ -374,6 +390,8 @@ class AgentWorkflow:
                 "results": self.results,
                 "malformed": self.malformed,
                 "seen": tuple(self.seen),
+                "notes": tuple(self.notes),
+                "stops": self.stops,
                 "last_text": self.text,
                 **self.thinking.carried(),
             }

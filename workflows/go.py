@@ -163,6 +163,7 @@ class GoWorkflow(WorkingWorkflow):
                 budget=self.purse.lend(child),
                 max_steps=DRAFT_STEPS,
                 history_limit=order.history_limit,
+                hooks=order.hooks,
             ),
             f"draft {number}",
         )
@@ -213,6 +214,7 @@ class GoWorkflow(WorkingWorkflow):
             fallback=self.order.fallback,
             purse=self.purse,
             rules=self.rules,
+            hooks=self.order.hooks,
             allowed=allowed,
         )
 

@@ -25,6 +25,7 @@ async def read_key_result(
     model: ModelRef,
     purse: Purse,
     rules: tuple[Rule, ...] = (),
+    hooks: tuple[str, ...] = (),
     allowed: bool,
     fallback: tuple[ModelRef, ...] = (),
 ) -> Reading:
@@ -46,6 +47,7 @@ async def read_key_result(
             rules=rules,
             budget=purse.lend(session),
             max_steps=JUDGE_STEPS,
+            hooks=hooks,
         )
         result = await run_agent(agent, f"judge: {kr.title}")
         purse.settle(session, result.spent)

@@ -37,6 +37,7 @@ from workflows.steps import should_continue_as_new, step, step_id
 
 WRITING_TOOLS = ("@writing",)
 """Every tool that says it is for agents that write; the first turn settles which those are."""
+
 SESSIONS = 100
 """Session ids that travel in results; the journal has them all."""
 
@@ -152,6 +153,7 @@ class RelayWorkflow:
             max_steps=order.max_steps,
             history_limit=order.history_limit,
             plugins=order.plugins,
+            hooks=order.hooks,
         )
 
     async def _session(self, member: Member) -> EventRange:
@@ -220,6 +222,7 @@ class RelayWorkflow:
             fallback=self.order.fallback,
             purse=self.purse,
             rules=self.rules,
+            hooks=self.order.hooks,
             allowed=True,
         )
 

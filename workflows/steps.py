@@ -6,6 +6,7 @@
 | `agent.compact`     | llm   | 30 min         | 15 s      | without end: after 3 it is cut without a summary |
 | a tool              | host  | 15 min         | 5 s       | 10, `bash` runs only in its first |
 | `measure.read`      | host  | 60 min         | 5 s       | 10       |
+| `hook.run`          | host  | 60 min         | 5 s       | 10, a hook runs only in its first |
 | everything else     | host  | 5 min          | 5 s       | without end: they are found done, or made again |
 """
 
@@ -18,7 +19,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
 
-from app.domain.contracts import COMPACT, MEASURE, TURN, host_queue, llm_queue
+from app.domain.contracts import COMPACT, HOOK, MEASURE, TURN, host_queue, llm_queue
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,7 @@ _TURN = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(12, 15))
 _COMPACT = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(0, 15))
 _TOOL = _Row(timedelta(minutes=15), timedelta(seconds=5), _retry(10, 5))
 _MEASURE = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
+_HOOK = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
 _OTHER = _Row(timedelta(minutes=5), timedelta(seconds=5), _retry(0, 10))
 
 
@@ -70,7 +72,8 @@ async def step(
 
 
 async def _attempts(name: str, order: Any, result: type[Result], id: str, data_id: str, summary: str) -> Result:
-    row = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE}.get(name) or (_OTHER if "." in name else _TOOL)
+    rows = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE, HOOK: _HOOK}
+    row = rows.get(name) or (_OTHER if "." in name else _TOOL)
     return await workflow.execute_activity(
         name,
         order,

@@ -16,6 +16,7 @@ from app.domain.contracts import COMPACT, REPORT, TURN, AgentInput, Compacted, C
 from app.domain.event import RunEvent
 from app.domain.session import EventRange
 from app.domain.tool import ToolResult
+from workflows import hooks
 from workflows.steps import step, step_id
 
 FULL = 0.8
@@ -92,6 +93,7 @@ class Thinking:
 
     async def _compact(self, talk: Talk, number: int, made: int, *, hard: bool) -> None:
         agent, name = self.order, f"t{number}-compact" + (f"-{made + 1}" if made else "")
+        await hooks.compacting(agent, talk.session, name)
         order = CompactInput(
             step_id=step_id(name),
             data_id=agent.workspace.data_id,

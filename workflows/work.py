@@ -113,6 +113,7 @@ class WorkingWorkflow(TopWorkflow):
                 once=order.kind == "run",
                 history_limit=order.history_limit,
                 plugins=order.plugins,
+                hooks=order.hooks,
                 session=order.session,
                 session_end=order.session_end,
                 checkpoint=self.view.checkpoint,

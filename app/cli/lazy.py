@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "memory": ("memory", "What agents remember about a repository."),
     "cost": ("cost", "What a run used."),
     "models": ("models", "The models that are offered, what they cost and can do."),
+    "trust": ("trust", "Trust files of a repository that can start programs: hooks, MCP servers, skills."),
     "login": ("login", "Store a provider's key in Vault."),
     "logout": ("login", "Remove a provider's key from Vault."),
     "vault": ("vault", "Where keys are kept, and whether they can be read."),

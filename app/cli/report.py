@@ -12,7 +12,9 @@ from app.errors import UserError
 def document(view: RunView) -> dict[str, Any]:
     """A run as one JSON object: what `--json` prints and `result.json` holds."""
     result = view.result
-    told = view.model_dump(mode="json", include={"run", "kind", "intent", "repo", "status", "turn", "base", "requests"})
+    told = view.model_dump(
+        mode="json", include={"run", "kind", "intent", "repo", "status", "turn", "base", "requests", "warnings"}
+    )
     told["model"] = view.model.id
     told["okr"] = view.okr.model_dump(mode="json") if view.okr else None
     told["result"] = result.model_dump(mode="json") if result else None

@@ -107,6 +107,8 @@ class Screen:
         self.out.print(f"[bold]{view.run}[/bold] · {view.model.id}{demo}{chain}")
         if view.status == "drafting":
             self.out.print("[dim]looking at the repository and drafting an OKR[/dim]")
+        for warning in view.warnings:
+            self.out.print(f"[yellow]note[/yellow] {escaped(warning)}")
 
     def _turn_ended(self, body: dict[str, Any]) -> None:
         text = escaped(one_line(str(body.get("text", "")), 400))
@@ -133,6 +135,8 @@ class Screen:
                     self.out.print(f"    [yellow]{escaped(one_line(delta.text))}[/yellow]")
             case "tool_output":
                 self.words = (self.words + delta.text)[-_TAIL:]
+            case "note":
+                self.out.print(f"  [dim]{escaped(one_line(delta.text, 400))}[/dim]")
             case "measure":
                 self.doing = f"measuring {one_line(delta.text)}"
             case "compacted":

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from app.domain.base import Model
 from app.domain.budget import Budget, Spent
+from app.domain.context import Context
 from app.domain.event import RunEvent
 from app.domain.okr import KeyResult, Member, Okr
 from app.domain.plugin import PluginRef
@@ -116,6 +117,8 @@ class AgentInput(Model):
     max_steps: int = Field(default=50, ge=1, le=10_000)
     history_limit: int = 0
     plugins: tuple[PluginRef, ...] = ()
+    hooks: tuple[str, ...] = ()
+    """The events that have hooks: at any other one nothing is scheduled."""
     # Carried through continue-as-new:
     turn: int = 0
     spent: Spent = Spent()
@@ -130,6 +133,8 @@ class AgentInput(Model):
     """Tokens of that model's context, as the last turn or its server told; 0: not known yet."""
     context: int = 0
     """Tokens that the conversation has now, pending results included."""
+    notes: tuple[str, ...] = ()
+    stops: int = 0
     seen: tuple[str, ...] = ()
     """Fingerprints of call and result since the last edit; the same one three times is no progress."""
 
@@ -172,6 +177,7 @@ class RelayInput(Model):
     once: bool = False
     """One agent, one turn: `ctl run`."""
     plugins: tuple[PluginRef, ...] = ()
+    hooks: tuple[str, ...] = ()
     history_limit: int = 0
     session: str = ""
     session_end: int = 0
@@ -213,6 +219,7 @@ COMMIT = "workspace.commit"  # CommitInput -> Committed        queue: host
 FINISH = "workspace.finish"  # FinishInput -> Finished         queue: host
 MEASURE = "measure.read"  # MeasureInput -> Reading            queue: host
 JUDGED = "measure.judged"  # JudgedInput -> Reading            queue: host
+HOOK = "hook.run"  # HookInput -> HookOutput (app/domain/hook.py)   queue: host
 
 
 class Brief(Model):
@@ -230,6 +237,8 @@ class Brief(Model):
     """What was installed when the run started; each call runs exactly that, or nothing."""
     memory: str = ""
     """The notes about the repository as they were when the session began; filled in when it is recorded."""
+    context: Context = Context()
+    """What the repository tells; found by the first turn, and recorded with it."""
 
 
 class TurnInput(Model):
@@ -245,6 +254,8 @@ class TurnInput(Model):
     """Only for the first turn, like `task`; later ones find it in the stream."""
     task: str = Field(default="", max_length=60_000)
     told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Activity ids of hooks whose words are told; they lie in the results folder."""
     results: tuple[ToolResult, ...] = ()
     """Pending tool results, in call order; their texts lie in the results folder."""
     rules: tuple[Rule, ...] = ()

@@ -54,7 +54,9 @@ class Delta(Model):
         "measure",
         "trouble",
         "compacted",
+        "note",
     ]
-    """`trouble`: why a step cannot go on yet (a full disk, a sealed Vault); it is tried again."""
+    """`note`: what an agent began with, or what a hook tells the person. `trouble`: why a step cannot go on yet
+    (a full disk, a sealed Vault); it is tried again."""
     text: str = ""
     tool: str = ""

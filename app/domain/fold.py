@@ -49,6 +49,7 @@ def _started(body: dict[str, Any], at: str) -> RunView:
         status="drafting" if order.kind == "go" and order.resume is None else "working",
         okr=order.resume,
         checkpoint=Checkpoint(commit=order.resume_commit),
+        warnings=order.notes,
         started_at=at,
         updated_at=at,
     )

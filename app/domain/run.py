@@ -132,6 +132,10 @@ class RunInput(Model):
     session_end: int = 0
     plugins: tuple[PluginRef, ...] = ()
     """Installed plugins, as they were when the run started."""
+    hooks: tuple[str, ...] = ()
+    """The events that have hooks, of the person's own or of files of the repository that they trust."""
+    notes: tuple[str, ...] = Field(default=(), max_length=20)
+    """What a person is told at the start: files of the repository that are not used, and why."""
     history_limit: int = 0
     """Test hook: continue as new after this many history events; 0: when the server suggests it."""
 

@@ -96,6 +96,8 @@ class ToolInput(Model):
     index: int
     allowed: bool = False
     """A person, or the policy, allowed exactly this call."""
+    updated: str = ""
+    """Activity id of the hook that wrote this call's arguments; empty: the model's own."""
     sandboxed: bool = True
     """False only after a person allowed this command to run without a sandbox."""
     read_only: bool = False

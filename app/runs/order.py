@@ -14,6 +14,7 @@ from app.domain.tool import Mode
 from app.errors import UserError
 from app.runs import guard, names
 from app.runs.permissions import standing
+from app.runs.surroundings import surroundings
 from app.settings import Settings
 from app.stack.identity import data_id
 
@@ -94,6 +95,7 @@ def new(
         session=session,
         session_end=session_end,
         plugins=_plugins(settings.data_dir),
+        **surroundings(settings, top, include_dirty=include_dirty),
     )
 
 
@@ -105,6 +107,7 @@ def again(settings: Settings, view: RunView, *, budget: Budget, taken: set[str])
     if view.kind == "go" and not any(d.verdict == "approve" for d in view.decisions) and view.run.endswith("-1"):
         raise UserError(f"run `{view.run}` was never approved; start a new one: `ctl go {view.intent!r}`")
     result = view.result
+    base = (result.base if result else "") or view.base
     commit = (result.commit if result else "") or view.checkpoint.commit
     if view.kind == "go":
         number = 2
@@ -128,8 +131,9 @@ def again(settings: Settings, view: RunView, *, budget: Budget, taken: set[str])
         rules=standing(settings, view.repo),
         resume=view.okr if view.kind == "go" else None,
         resume_commit=commit,
-        resume_base=(result.base if result else "") or view.base,
+        resume_base=base,
         plugins=_plugins(settings.data_dir),
+        **surroundings(settings, Path(view.repo), commit=base, run=view.run),
     )
 
 

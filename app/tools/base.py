@@ -69,6 +69,8 @@ class ToolContext:
     """What this conversation's recorded results say of a file: the SHA-256 it last had, None if never seen."""
     answer: str = ""
     """What a person answered, for a tool that waits for one."""
+    config: Path | None = None
+    """The person's own configuration, where their skills lie."""
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:

@@ -68,6 +68,27 @@ def parsed(tool: Tool, arguments: str) -> Model:
         raise ToolError(f"`{field}` of `{tool.name}`: {first['msg']}; it takes {known}") from None
 
 
+def paths_of(name: str, arguments: str) -> tuple[str, ...]:
+    """The files that a call touches, as the model wrote them; none where it cannot be read."""
+    tool = REGISTRY.get(name)
+    if tool is None or tool.effect not in ("read", "write"):
+        return ()
+    try:
+        values = parsed(tool, arguments)
+    except ToolError:
+        return ()
+    inner = tool.inner(values) if tool.inner else ()
+    return (*tool.paths(values), *(path for call in inner for path in paths_of(*call)))
+
+
+def inner_calls(name: str, arguments: str) -> tuple[tuple[str, str], ...]:
+    """The calls (name, arguments) that a call is made of: itself, or those of a bundle."""
+    tool = REGISTRY.get(name)
+    if tool is None or tool.inner is None:
+        return ((name, arguments),)
+    return tool.inner(parsed(tool, arguments))
+
+
 def preview(name: str, arguments: str) -> str:
     """One line that says what a call is about, for whoever watches; empty where it cannot be read."""
     if name.startswith(PREFIX):

@@ -213,6 +213,7 @@ def _order(
         interactive=interactive(),
     )
     _say_dirty(made)
+    _say_notes(made)
     return settings, made
 
 
@@ -245,8 +246,15 @@ def _say_dirty(order: "RunInput") -> None:
         note(f"the run starts from your last commit, without {names}; `--include-dirty` takes them along")
 
 
+def _say_notes(order: "RunInput") -> None:
+    """On stderr as well, where the run's own lines do not show them."""
+    for text in order.notes:
+        note(text)
+
+
 def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInput":
     from app.runs.find import find
+    from app.runs.surroundings import surroundings
     from app.stream import Stream
     from app.stream.listing import runs
 
@@ -260,6 +268,7 @@ def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInp
     update: dict[str, object] = {"session": name, "session_end": Stream(settings.data_dir, name).end()}
     if not view.merged and view.result.commit:  # its work is not in the repository yet: go on from it
         update |= {"resume_commit": view.result.commit, "resume_base": view.result.base}
+        update |= surroundings(settings, Path(order.repo), commit=view.result.base, run=view.run)
     return order.model_copy(update=update)
 
 

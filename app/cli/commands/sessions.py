@@ -151,8 +151,10 @@ def _print(record: "Record", cut: int | None) -> None:
     match record.kind:
         case "system":
             _block("system", body.get("text", ""), cut)
+            _print_context(body.get("context") or {}, cut)
         case "user":
-            _block("you" if body.get("origin") == "person" else "task", body.get("text", ""), None)
+            who = {"person": "you", "hook": "hook", "repository": "repository"}.get(body.get("origin", ""), "task")
+            _block(who, body.get("text", ""), cut if who in ("hook", "repository") else None)
         case "assistant":
             usage = body.get("usage", {})
             tokens = usage.get("input", 0) + usage.get("output", 0)
@@ -169,6 +171,19 @@ def _print(record: "Record", cut: int | None) -> None:
             say(f"closed: {one_line(str(body.get('reason', '')), _CUT)}")
         case _:
             say(f"{record.kind}: {_short(codec.dumps(body, ensure_ascii=False), cut)}")
+
+
+def _print_context(found: dict[str, Any], cut: int | None) -> None:
+    """What of the repository the agent began with, and what of it was left out."""
+    from app.context.record import summary
+    from app.domain.context import Context
+
+    context = Context.model_validate(found)
+    for line in (summary(context), *context.notes):
+        if line:
+            say(f"  {line}")
+    if cut is None and context.text:
+        _block("  told:", context.text, None, "    ")
 
 
 def _block(head: str, text: str, cut: int | None, indent: str = "  ") -> None:
