@@ -8,7 +8,7 @@ from app.pids import start_time
 from app.settings import Settings
 from app.stack.identity import build_id
 from app.stack.local import Say, stack_lock
-from app.stack.logs import opened_log, tail
+from app.stack.logs import opened_log, tail, without_vault
 from app.stack.state import Service, living, load, save, stop
 
 
@@ -43,6 +43,7 @@ def _start(settings: Settings, port: int, pace: float) -> Service | None:
             stderr=log,
             start_new_session=True,
             cwd=data,
+            env=without_vault(),
             text=True,
         )
     assert process.stdout

@@ -1,5 +1,6 @@
-"""Logs of the stack's processes, below `logs/`; one older file is kept."""
+"""What the stack's processes share: logs below `logs/`, of which one older file is kept, and an environment."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,11 @@ def opened_log(data: Path, name: str) -> BinaryIO:
     if file.exists() and file.stat().st_size > _LIMIT:
         file.replace(file.with_suffix(".log.1"))
     return file.open("ab")
+
+
+def without_vault() -> dict[str, str]:
+    """The environment of a process that needs no key: it holds nothing of Vault."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VAULT_")}
 
 
 def tail(data: Path, name: str, lines: int = 3) -> str:

@@ -19,7 +19,7 @@ from app.errors import UserError
 from app.pids import start_time
 from app.settings import Settings
 from app.stack.connect import SEARCH_ATTRIBUTES
-from app.stack.logs import opened_log, tail
+from app.stack.logs import opened_log, tail, without_vault
 from app.stack.state import Service, load, save
 
 PORT, UI_PORT = 7233, 8233
@@ -71,6 +71,7 @@ def _try(settings: Settings, port: int, ui_port: int) -> Service | None:
             stderr=log,
             start_new_session=True,
             cwd=data,
+            env=without_vault(),
         )
     service = Service(
         pid=process.pid,

@@ -18,6 +18,7 @@ from app.demo.scenario import Reply
 from app.runs.plugin import PLUGIN
 from app.stack.connect import connect
 from app.stack.local import down, ensure
+from app.stack.state import living
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800, func_only=False)]
 KEY = "sk-canary-0123456789abcdefghij"
@@ -127,6 +128,9 @@ def test_no_key_is_left_anywhere(system: System, vault: RealVault, tmp_path: Pat
             assert comes_true(looked, 60)
             until(ctl, "completed")
         assert sum(server.asked.values()) == 2
+    service = living(system.data, "temporal")
+    assert service is not None
+    seen.append((Path("/proc") / str(service.pid) / "environ").read_text(errors="replace"))
     history = asyncio.run(_histories(system))
     assert len(history) > 1000
     for canary in canaries:
