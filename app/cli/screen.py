@@ -143,7 +143,7 @@ class Screen:
                 self.out.print(f"  [dim]· the conversation was compacted: {escaped(delta.text)}[/dim]")
             case "trouble" if delta.text != self.trouble:
                 self.trouble = delta.text
-                self.out.print(f"  [yellow]waiting[/yellow]: {escaped(one_line(delta.text, 300))}")
+                self.out.print(f"  [yellow]waiting, and trying again[/yellow]: {escaped(one_line(delta.text, 300))}")
             case _:
                 pass
 
