@@ -42,6 +42,8 @@ def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
     from app.cli.session import start
 
     start(settings)
+    for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
+        note(text)
     try:
         return asyncio.run(_run(settings, order, way))
     finally:

@@ -82,7 +82,8 @@ def sentence(found: Standing, root: str) -> str:
     names = found.changed if found.state == "changed" else tuple(found.files)
     shown = ", ".join(f"`{name}`" for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     what = "changed since you trusted them" if found.state == "changed" else "can start programs, are not trusted"
-    return f"{shown}: {what} and are not used; look at them: `ctl trust show --repo {root}`, then: `ctl trust add`"
+    advice = f"`ctl trust show --repo {root}` shows them, `ctl trust add --repo {root}` trusts them"
+    return f"{shown}: {what} and are not used; {advice}"
 
 
 def add(data: Path, root: str, found: Standing) -> Trusted:

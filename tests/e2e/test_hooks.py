@@ -106,6 +106,14 @@ def test_hooks_of_a_repository_wait_for_trust(system: System, tmp_path: Path, mo
     hooked(repo, PreToolUse=one("exit 0", "Bash"))
     run = system.json("run", "do it", *model(Talk(*play)), cwd=repo)
     assert "changed since you trusted them" in run["warnings"][0]
+
+    (repo / ".claude" / "settings.json").write_text(
+        json.dumps({"hooks": {"PreToolUse": one(f"{DENY} # not committed")}})
+    )
+    system.ctl("trust", "add", "--include-dirty", cwd=repo)
+    talk = Talk(*play)
+    run = system.json("run", "do it", "--include-dirty", *model(talk), cwd=repo)
+    assert "that is forbidden" in talk.heard("tool") and not run["warnings"]
     system.ctl("trust", "remove", cwd=repo)
 
 

@@ -213,7 +213,6 @@ def _order(
         interactive=interactive(),
     )
     _say_dirty(made)
-    _say_notes(made)
     return settings, made
 
 
@@ -244,12 +243,6 @@ def _say_dirty(order: "RunInput") -> None:
     if files := dirty_files(Path(order.repo)):
         names = ", ".join(f"`{name}`" for name in files[:3]) + (" …" if len(files) > 3 else "")
         note(f"the run starts from your last commit, without {names}; `--include-dirty` takes them along")
-
-
-def _say_notes(order: "RunInput") -> None:
-    """On stderr as well, where the run's own lines do not show them."""
-    for text in order.notes:
-        note(text)
 
 
 def _continued(settings: "Settings", order: "RunInput", session: str) -> "RunInput":
