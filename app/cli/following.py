@@ -84,7 +84,7 @@ async def follow(
 
 
 async def _keep_worker(settings: Settings) -> None:
-    """Whoever watches also starts the local stack's worker again when it dies."""
+    """Whoever watches also starts the local stack's worker again when it dies; one that somebody started stays."""
     from app.cli.session import start
     from app.stack.state import living, load
 
@@ -92,7 +92,7 @@ async def _keep_worker(settings: Settings) -> None:
         await asyncio.sleep(_LOOK)  # nothing tells when a process that is not our child ends
         if load(settings.data_dir).worker is not None and living(settings.data_dir, "worker") is None:
             note("the worker is gone")
-            await asyncio.to_thread(start, settings)
+            await asyncio.to_thread(start, settings, replace=False)
 
 
 async def _follow(

@@ -31,11 +31,11 @@ def ready() -> Settings:
     return settings
 
 
-def start(settings: Settings) -> None:
-    """Starts what is not running."""
+def start(settings: Settings, *, replace: bool = True) -> None:
+    """Starts what is not running; `replace`: also replaces a worker of older code or of another Vault."""
     from app.stack.local import ensure
 
-    ensure(settings, note)
+    ensure(settings, note, replace=replace)
 
 
 def here() -> str:

@@ -24,12 +24,19 @@ _PATIENCE = 60.0
 Say = Callable[[str], None]
 
 
-def ensure(settings: Settings, say: Say) -> None:
-    """Starts what is not running, and replaces a worker of older code; `say` hears what is being done."""
+def ensure(settings: Settings, say: Say, *, replace: bool = True) -> None:
+    """Starts what is not running, and replaces a worker of older code; `say` hears what is being done.
+
+    Without `replace` a worker that lives is left as it is: who only watches has an older code or Vault than who changed it.
+    """
     _ensure_demo_again(settings, say)
     data = settings.data_dir
     external = _external(settings)
-    if (external or living(data, "temporal")) and _current_worker(settings):
+
+    def worker_is_right() -> bool:
+        return _current_worker(settings) or (not replace and living(data, "worker") is not None)
+
+    if (external or living(data, "temporal")) and worker_is_right():
         return
     with told_plainly(data), stack_lock(data):
         if not external and living(data, "temporal") is None:
@@ -37,7 +44,7 @@ def ensure(settings: Settings, say: Say) -> None:
             from app.stack.server import start
 
             start(settings)
-        if not _current_worker(settings):
+        if not worker_is_right():
             _replace_worker(settings, say)
 
 

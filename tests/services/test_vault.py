@@ -14,7 +14,7 @@ from real_vault import RealVault
 from app.cli.lazy import run as run_ctl
 from app.secrets import NoSecret, Refused, entries, forget, provider_key, remove, renew, store
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(1800, func_only=False)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180, func_only=True)]
 KEY = "sk-canary-in-a-real-vault"
 
 

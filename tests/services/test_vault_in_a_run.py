@@ -20,7 +20,7 @@ from app.stack.connect import connect
 from app.stack.local import down, ensure
 from app.stack.state import living
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(1800, func_only=False)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180, func_only=True)]
 KEY = "sk-canary-0123456789abcdefghij"
 
 

@@ -35,6 +35,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Generator[Settings]:
 
 
 def test_it_starts_once_and_a_second_start_finds_it(settings: Settings) -> None:
+    down(settings, quiet)
     said: list[str] = []
     ensure(settings, said.append)
     assert said == ["starting the local Temporal server", "starting the worker"]
@@ -67,6 +68,16 @@ def test_a_worker_of_older_code_is_replaced(settings: Settings) -> None:
     new = living(settings.data_dir, "worker")
     assert said == ["replacing the worker: the installed code is newer"]
     assert new is not None and new.pid != old.pid and not old.alive
+
+
+def test_who_only_watches_replaces_no_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that follows a run holds the environment it was opened with; another one changed the worker since."""
+    ensure(settings, quiet)
+    now = living(settings.data_dir, "worker")
+    monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
+    said: list[str] = []
+    ensure(settings, said.append, replace=False)
+    assert said == [] and living(settings.data_dir, "worker") == now
 
 
 def test_down_stops_what_was_started_and_nothing_else(settings: Settings) -> None:
