@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 def ensure(settings: Settings, say: Say, *, replace: bool = True) -> None:
     """Starts what is not running, and replaces a worker of older code; `say` hears what is being done.
 
-    Without `replace` a worker that lives is left as it is: who only watches has an older code or Vault than who changed it.
+    Without `replace` a worker that lives is left as it is: who only watches may hold older code, or an older token.
     """
     _ensure_demo_again(settings, say)
     data = settings.data_dir
