@@ -20,6 +20,7 @@ from app.domain.contracts import Brief, CloseInput, CompactInput, Turn, TurnInpu
 from app.domain.session import EventRange, NewRecord, Record, Usage
 from app.domain.tool import ToolCall, ToolInput, ToolResult
 from app.llm import Answer, tool_result_message, user_message, window_of
+from app.remember import by_identity
 from app.stream import Damaged, StoredResult, read_result
 from app.stream.view import seen
 from app.tools.execute import paths_of
@@ -83,8 +84,13 @@ def brief_of(history: Iterable[Record | NewRecord]) -> Brief:
     """Who the agent of this conversation is: its last `system` record. Raises `Damaged` without one."""
     for record in reversed(list(history)):
         if record.kind == "system":
-            return Brief.model_validate(record.body)
+            return _brief(record.body)
     raise Damaged("this conversation does not say whose it is: its `system` record is missing")
+
+
+@by_identity(256)
+def _brief(body: dict[str, Any]) -> Brief:
+    return Brief.model_validate(body)
 
 
 def results_of_calls(

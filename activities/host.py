@@ -1,8 +1,8 @@
 """What every activity of a worker shares: the data folder, the settings, heartbeats, fault points."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,27 +51,26 @@ class Host:
             )
 
 
-@asynccontextmanager
-async def beating() -> AsyncGenerator[None]:
+@contextmanager
+def beating() -> Generator[None]:
     """Heartbeats while the body runs, so that a dead worker is noticed and a cancel arrives."""
+    loop = asyncio.get_running_loop()
 
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(BEAT)  # the start itself counts as a beat
-            activity.heartbeat()
+    def beat() -> None:
+        nonlocal timer
+        timer = loop.call_later(BEAT, beat)
+        activity.heartbeat()
 
-    task = asyncio.create_task(beat())
+    timer = loop.call_later(BEAT, beat)  # the start itself counts as a beat
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        timer.cancel()
 
 
 async def guarded(work: Awaitable[Result]) -> Result:
     """Awaits `work` with heartbeats; turns what no retry can cure into one clear failure."""
-    async with beating():
+    with beating():
         try:
             return await work
         except (Diverged, Damaged) as error:

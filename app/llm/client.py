@@ -17,6 +17,7 @@ from app.llm.port import Access, ChatRequest
 from app.llm.providers import provider_module
 from app.llm.registry import is_local, provider_of
 from app.llm.remembered import remember_broken_tokens
+from app.remember import by_identity
 
 CONNECT = 10.0
 """Seconds until a connection must stand."""
@@ -92,19 +93,21 @@ def settings_of(request: ChatRequest, model: Model) -> ModelSettings:
 
 def parameters_of(request: ChatRequest) -> ModelRequestParameters:
     """The tools, from OpenAI's function format, and the shape of a structured answer."""
-    tools = [tool.get("function", tool) for tool in request.tools]
     schema = request.answer_schema
     return ModelRequestParameters(
-        function_tools=[
-            ToolDefinition(
-                name=tool["name"],
-                description=tool.get("description"),
-                parameters_json_schema=tool.get("parameters") or {"type": "object", "properties": {}},
-                strict=tool.get("strict"),
-            )
-            for tool in tools
-        ],
+        function_tools=[_definition(tool) for tool in request.tools],
         output_mode="text" if schema is None else "native",
         output_object=None if schema is None else OutputObjectDefinition(json_schema=schema, name="answer"),
         allow_text_output=True,
+    )
+
+
+@by_identity(512)
+def _definition(tool: dict[str, Any]) -> ToolDefinition:
+    tool = tool.get("function", tool)
+    return ToolDefinition(
+        name=tool["name"],
+        description=tool.get("description"),
+        parameters_json_schema=tool.get("parameters") or {"type": "object", "properties": {}},
+        strict=tool.get("strict"),
     )

@@ -26,6 +26,7 @@ from app.domain.session import Usage
 from app.llm.port import Answer, CallOut, ChatRequest, ModelError, merged
 from app.llm.prices import cost_of
 from app.llm.registry import provider_of
+from app.remember import by_identity
 
 KEPT = ("kind", "parts", "model_name", "provider_name", "provider_details", "provider_response_id", "finish_reason")
 """What of a response is recorded: all that sending it back needs, nothing that differs without a reason."""
@@ -65,19 +66,9 @@ def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnP
     return ToolReturnPart(part["tool_name"], part["content"], part["tool_call_id"], outcome=outcome)
 
 
-_RESPONSES_LIMIT = 4096
-_responses: dict[int, tuple[dict[str, Any], ModelMessage]] = {}
-"""Answers read before, by the identity of the record's body, which is held: records are cached and shared."""
-
-
+@by_identity(4096)
 def _response(message: dict[str, Any]) -> ModelMessage:
-    known = _responses.get(id(message))
-    if known is not None:
-        return known[1]
     (response,) = ModelMessagesTypeAdapter.validate_python([message])
-    if len(_responses) >= _RESPONSES_LIMIT:
-        _responses.clear()
-    _responses[id(message)] = (message, response)
     return response
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from pydantic import SecretStr
+from pydantic import SecretStr, SkipValidation
 
 from app.domain.base import Model
 from app.domain.run import ModelRef
@@ -34,8 +34,9 @@ class ChatRequest(Model):
 
     model: ModelRef
     system: str
-    messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]]
+    messages: list[SkipValidation[dict[str, Any]]]
+    tools: list[SkipValidation[dict[str, Any]]]
+    """Both are taken as they are: what is worked out from the very same message or tool is remembered."""
     must_call: bool = False
     max_tokens: int = 8192
     answer_schema: dict[str, Any] | None = None

@@ -1,0 +1,27 @@
+"""What is remembered by identity."""
+
+from typing import Any
+
+from app.domain.run import ModelRef
+from app.llm import ChatRequest
+from app.remember import by_identity
+
+
+def test_an_equal_object_is_another_one() -> None:
+    asked: list[dict[str, Any]] = []
+
+    @by_identity(2)
+    def work(body: dict[str, Any]) -> int:
+        asked.append(body)
+        return len(asked)
+
+    first = {"a": 1}
+    assert [work(first), work(first), work({"a": 1})] == [1, 1, 2]
+    assert work({"b": 1}) == 3  # the third one: all are forgotten
+    assert work(first) == 4
+
+
+def test_a_question_holds_the_very_messages_and_tools_it_was_given() -> None:
+    message, tool = {"kind": "response", "parts": []}, {"function": {"name": "read"}}
+    request = ChatRequest(model=ModelRef(provider="zai", name="glm-5"), system="", messages=[message], tools=[tool])
+    assert request.messages[0] is message and request.tools[0] is tool
