@@ -1,9 +1,14 @@
 """`ctl go`, `ctl run`, `ctl autochat`: start a run and follow it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from typer import Option
 from typer import _click as click
 from typer.core import TyperCommand
 
@@ -15,22 +20,54 @@ if TYPE_CHECKING:
     from app.domain.run import ModelRef, RunInput, RunKind
     from app.settings import Settings
 
-Repo = Annotated[str, typer.Option("--repo", help="The repository, or a subfolder of it.")]
-ModelFlag = Annotated[str | None, typer.Option("--model", "-m", help="PROVIDER/NAME; `demo/scripted` needs no key.")]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Of any OpenAI-compatible server.")]
-Fallback = Annotated[
-    list[str] | None,
-    typer.Option("--fallback", metavar="MODEL", help="Asked when the model fails for good; may be given again."),
-]
-Context = Annotated[int | None, typer.Option("--context", metavar="TOKENS", help="Of the model's context.")]
-Turns = Annotated[int, typer.Option("--max-turns", help="Turns of the relay at most.")]
-Usd = Annotated[float | None, typer.Option("--budget-usd", help="Dollars at most; default 5.")]
-Tokens = Annotated[int | None, typer.Option("--budget-tokens", help="Tokens at most; default 2,000,000.")]
-Dirty = Annotated[bool, typer.Option("--include-dirty", help="Start from your uncommitted changes, too.")]
-Permission = Annotated[str | None, typer.Option("--permission-mode", help="plan | ask | auto-edit | full")]
-Detach = Annotated[bool, typer.Option("--detach", help="Start it and leave.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write result.json, changes.patch and report.md there.")]
-Format = Annotated[str, typer.Option("--output-format", help="text | json | stream-json")]
+
+@dataclass(frozen=True)
+class Options:
+    """What every run takes, as its options on the command line."""
+
+    repo: Annotated[str, Option("--repo", help="The repository, or a subfolder of it.")] = "."
+    model: Annotated[str | None, Option("--model", "-m", help="PROVIDER/NAME; `demo/scripted` needs no key.")] = None
+    base_url: Annotated[str | None, Option("--base-url", help="Of any OpenAI-compatible server.")] = None
+    fallback: Annotated[
+        list[str] | None,
+        Option("--fallback", metavar="MODEL", help="Asked when the model fails for good; may be given again."),
+    ] = None
+    context: Annotated[int | None, Option("--context", metavar="TOKENS", help="Of the model's context.")] = None
+    budget_usd: Annotated[float | None, Option("--budget-usd", help="Dollars at most; default 5.")] = None
+    budget_tokens: Annotated[int | None, Option("--budget-tokens", help="Tokens at most; default 2,000,000.")] = None
+    include_dirty: Annotated[bool, Option("--include-dirty", help="Start from your uncommitted changes, too.")] = False
+    permission_mode: Annotated[str | None, Option("--permission-mode", help="plan | ask | auto-edit | full")] = None
+    json: JsonFlag = False
+    output_format: Annotated[str, Option("--output-format", help="text | json | stream-json")] = "text"
+    detach: Annotated[bool, Option("--detach", help="Start it and leave.")] = False
+    out: Annotated[Path | None, Option("--out", help="Write result.json, changes.patch and report.md there.")] = None
+
+    def way(self, *, yes: bool = False, merge: bool = False) -> Way:
+        """How the run is shown and left."""
+        return Way.of(self.output_format, self.json, detach=self.detach, yes=yes, merge=merge, out=self.out)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, whose parameter `options` is spread into one option for each field of `Options`."""
+    own = [each for each in signature(command).parameters.values() if each.name != "options"]
+    hints = get_type_hints(Options, include_extras=True)
+    spread = [
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(Options)
+    ]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        options = Options(**{each.name: given.pop(each.name) for each in spread})
+        command(**given, options=options)
+
+    whole = [own[0], *(each.replace(kind=Parameter.KEYWORD_ONLY) for each in own[1:]), *spread]
+    called.__signature__ = Signature(whole)  # pyright: ignore[reportAttributeAccessIssue]
+    called.__annotations__ = {each.name: each.annotation for each in whole}
+    return called
+
+
+Turns = Annotated[int, Option("--max-turns", help="Turns of the relay at most.")]
 
 go_app = typer.Typer(add_completion=False)
 run_app = typer.Typer(add_completion=False)
@@ -38,83 +75,33 @@ autochat_app = typer.Typer(add_completion=False)
 
 
 @go_app.command()
+@with_options
 def go(
     intent: Annotated[str, typer.Argument(help='What is to be better, such as "make the import 2x faster".')],
-    repo: Repo = ".",
-    model: ModelFlag = None,
-    base_url: BaseUrl = None,
-    fallback: Fallback = None,
-    context: Context = None,
-    mode: Annotated[str, typer.Option("--mode", help="auto | relay: who works.")] = "auto",
+    options: Options,
+    mode: Annotated[str, Option("--mode", help="auto | relay: who works.")] = "auto",
     max_turns: Turns = 40,
-    budget_usd: Usd = None,
-    budget_tokens: Tokens = None,
-    include_dirty: Dirty = False,
-    permission_mode: Permission = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve the OKR (never a tool call).")] = False,
-    json: JsonFlag = False,
-    output_format: Format = "text",
-    detach: Detach = False,
-    out: Out = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Approve the OKR (never a tool call).")] = False,
 ) -> None:
     """An intent becomes an OKR; you approve it; agents work until it is measured to be met."""
     if mode not in ("auto", "relay"):
         raise UserError(f"`--mode {mode}` is not available; use auto or relay")
-    way = Way.of(output_format, json, detach=detach, yes=yes, out=out)
+    way = options.way(yes=yes)
     if yes:
-        _refuse_without_sandbox(permission_mode)
-    settings, order = _order(
-        "go",
-        intent,
-        repo,
-        model,
-        base_url,
-        permission_mode,
-        max_turns,
-        budget_usd,
-        budget_tokens,
-        include_dirty,
-        fallback=fallback,
-        context=context,
-    )
-    raise typer.Exit(carry_out(settings, order, way))
+        _refuse_without_sandbox(options.permission_mode)
+    raise typer.Exit(carry_out(*_order("go", intent, options, max_turns), way))
 
 
 @autochat_app.command()
+@with_options
 def autochat(
     task: Annotated[str, typer.Argument(help="What the team is to do.")],
-    repo: Repo = ".",
-    model: ModelFlag = None,
-    base_url: BaseUrl = None,
-    fallback: Fallback = None,
-    context: Context = None,
+    options: Options,
     max_turns: Turns = 40,
-    budget_usd: Usd = None,
-    budget_tokens: Tokens = None,
-    include_dirty: Dirty = False,
-    permission_mode: Permission = None,
-    json: JsonFlag = False,
-    output_format: Format = "text",
-    detach: Detach = False,
-    out: Out = None,
 ) -> None:
     """A team works on a task at once: the same relay, without the gate of an OKR."""
-    way = Way.of(output_format, json, detach=detach, out=out)
-    settings, order = _order(
-        "autochat",
-        task,
-        repo,
-        model,
-        base_url,
-        permission_mode,
-        max_turns,
-        budget_usd,
-        budget_tokens,
-        include_dirty,
-        fallback=fallback,
-        context=context,
-    )
-    raise typer.Exit(carry_out(settings, order, way))
+    way = options.way()
+    raise typer.Exit(carry_out(*_order("autochat", task, options, max_turns), way))
 
 
 class _Continuing(TyperCommand):
@@ -129,62 +116,24 @@ class _Continuing(TyperCommand):
 
 
 @run_app.command(cls=_Continuing)
+@with_options
 def run(
     prompt: Annotated[str, typer.Argument(help="What the agent is to do, or a question.")],
-    repo: Repo = ".",
-    model: ModelFlag = None,
-    base_url: BaseUrl = None,
-    fallback: Fallback = None,
-    context: Context = None,
+    options: Options,
     continued: Annotated[
-        str | None, typer.Option("--continue", metavar="[SESSION]", help="Go on from an earlier run's conversation.")
+        str | None, Option("--continue", metavar="[SESSION]", help="Go on from an earlier run's conversation.")
     ] = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Merge at the end if it is clean.")] = False,
-    budget_usd: Usd = None,
-    budget_tokens: Tokens = None,
-    include_dirty: Dirty = False,
-    permission_mode: Permission = None,
-    json: JsonFlag = False,
-    output_format: Format = "text",
-    detach: Detach = False,
-    out: Out = None,
+    merge: Annotated[bool, Option("--merge", help="Merge at the end if it is clean.")] = False,
 ) -> None:
     """One agent does one thing, on a branch of its own."""
-    way = Way.of(output_format, json, detach=detach, out=out, merge=merge)
-    settings, order = _order(
-        "run",
-        prompt,
-        repo,
-        model,
-        base_url,
-        permission_mode,
-        40,
-        budget_usd,
-        budget_tokens,
-        include_dirty,
-        fallback=fallback,
-        context=context,
-    )
+    way = options.way(merge=merge)
+    settings, order = _order("run", prompt, options)
     if continued is not None:
         order = _continued(settings, order, continued)
     raise typer.Exit(carry_out(settings, order, way))
 
 
-def _order(
-    kind: "RunKind",
-    intent: str,
-    repo: str,
-    model: str | None,
-    base_url: str | None,
-    permission_mode: str | None,
-    max_turns: int,
-    usd: float | None,
-    tokens: int | None,
-    include_dirty: bool,
-    *,
-    fallback: list[str] | None,
-    context: int | None,
-) -> "tuple[Settings, RunInput]":
+def _order(kind: "RunKind", intent: str, options: Options, max_turns: int = 40) -> "tuple[Settings, RunInput]":
     """Everything that can be wrong is said before anything is started."""
     from app.cli.output import interactive
     from app.llm import chain, resolve
@@ -192,24 +141,29 @@ def _order(
     from app.settings import load
 
     guard.intent(intent, kind)
-    flags = {"model": model, "base_url": base_url, "mode": permission_mode, "context": context}
-    settings = load(**flags, fallback=tuple(fallback) if fallback else None)
+    settings = load(
+        model=options.model,
+        base_url=options.base_url,
+        mode=options.permission_mode,
+        context=options.context,
+        fallback=tuple(options.fallback) if options.fallback else None,
+    )
     ref = resolve(settings.model, settings.base_url, settings).model_copy(update={"window": settings.context})
     others = chain(settings.fallback, ref, settings)
-    budget = order.budget_of(ref, usd=usd, tokens=tokens, fallback=others)
-    order.place(repo)
+    budget = order.budget_of(ref, usd=options.budget_usd, tokens=options.budget_tokens, fallback=others)
+    order.place(options.repo)
     for each in (ref, *others):
         _look_key_up(settings, each)
     made = order.new(
         settings,
         kind=kind,
         intent=intent,
-        repo=repo,
+        repo=options.repo,
         model=_served(settings, ref),
         fallback=tuple(_served(settings, each) for each in others),
         budget=budget,
         max_turns=max_turns,
-        include_dirty=include_dirty,
+        include_dirty=options.include_dirty,
         interactive=interactive(),
     )
     _say_dirty(made)
