@@ -54,7 +54,7 @@ def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
 
 
 async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
-    from app.cli.following import who
+    from app.cli.questions import who
     from app.cli.session import connected
     from app.runs import door
 
@@ -100,7 +100,8 @@ async def follow_to_end(
     """Follows a run in the given format; prints its end; returns the exit code."""
     from temporalio.client import Client
 
-    from app.cli.following import DETACHED, WAITING, approving, ask_person, follow
+    from app.cli.following import DETACHED, WAITING, follow
+    from app.cli.questions import approving, ask_person
     from app.cli.screen import Screen
     from app.cli.shows import JsonLines, Quiet
 

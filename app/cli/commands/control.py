@@ -27,7 +27,7 @@ def tell(
 ) -> None:
     """Words for the agent at work, read at its next turn."""
     from app.cli.commands.decide import words_of
-    from app.cli.following import who
+    from app.cli.questions import who
     from app.domain.contracts import Tell
     from app.runs import door
 

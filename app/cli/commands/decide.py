@@ -100,7 +100,7 @@ def _decide(
     rule: str = "",
     save: bool = False,
 ) -> None:
-    from app.cli.following import who
+    from app.cli.questions import who
     from app.cli.session import meant, start
     from app.domain.run import Decision
     from app.settings import load

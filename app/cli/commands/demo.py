@@ -62,7 +62,8 @@ def demo() -> None:
 
 
 async def _run(settings: "Settings", order: "RunInput", base_url: str) -> int:
-    from app.cli.following import DETACHED, ask_person, follow
+    from app.cli.following import DETACHED, follow
+    from app.cli.questions import ask_person
     from app.cli.session import connected
     from app.runs import door
 

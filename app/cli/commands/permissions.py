@@ -86,7 +86,7 @@ def mode(
 ) -> None:
     """Change what a run may do unasked, from its next call on."""
     from app.cli.commands.control import running, said, talk
-    from app.cli.following import who
+    from app.cli.questions import who
     from app.domain.contracts import ModeChange
     from app.domain.tool import MODES, Mode
     from app.runs import door
