@@ -18,6 +18,7 @@ from activities.agent import AgentActivities
 from activities.compact import CompactActivities
 from activities.hook import HookActivities
 from activities.host import Host
+from activities.job import JobActivities
 from activities.measure import MeasureActivities
 from activities.okr import OkrActivities
 from activities.run import RunActivities
@@ -88,6 +89,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
                 spaces.commit,
                 spaces.finish,
                 hook.run,
+                JobActivities(host).run,
                 tool.tool,
             ],
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=1),

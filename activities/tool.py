@@ -106,6 +106,8 @@ class ToolActivities:
             emit=lambda text: voice.say("tool_output", text),
             plugins=brief.plugins,
             answer=order.answer,
+            job=order.job,
+            jobs=order.jobs,
             seen=partial(seen_in, data, records, order),
         )
 

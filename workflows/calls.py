@@ -1,6 +1,11 @@
-"""The calls of one answer: which run at once, and what is carried of their results."""
+"""The calls of one answer: which run at once, how one is carried out, and what is carried of their results."""
 
-from app.domain.tool import ToolCall, ToolResult
+from app.domain.contracts import AgentInput
+from app.domain.session import EventRange
+from app.domain.tool import ToolCall, ToolInput, ToolResult
+from workflows.asking import Passed
+from workflows.jobs import Jobs
+from workflows.steps import step, step_id
 
 Named = tuple[ToolCall, str]
 """A call and its activity id."""
@@ -15,6 +20,32 @@ def groups(calls: list[Named]) -> list[list[Named]]:
         else:
             found.append([call])
     return found
+
+
+async def carry_out(agent: AgentInput, jobs: Jobs, turn: EventRange, passed: Passed, name: str) -> ToolResult:
+    """What a call that may run left. One that is for the background has begun a job then."""
+    call = passed.call
+    if refused := jobs.refused(call):
+        return ToolResult(id=name, status="error", preview=refused)
+    await jobs.stop(call.stops)
+    order = ToolInput(
+        step_id=step_id(name),
+        turn=turn,
+        index=call.index,
+        updated=passed.updated,
+        allowed=bool(call.reason),
+        sandboxed=not call.reason.startswith("no sandbox"),
+        read_only=call.read_only,
+        answer=passed.words,
+        job=jobs.begun + 1 if call.background else 0,
+        jobs=jobs.open,
+    )
+    result = await step(
+        call.activity, order, ToolResult, id=name, data_id=agent.workspace.data_id, summary=call.preview
+    )
+    if call.background and result.status == "ok":
+        jobs.start(call, name)
+    return result
 
 
 def pending(result: ToolResult) -> ToolResult:

@@ -5,9 +5,20 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
-from app.domain.contracts import AGENT, GRANTED, USAGE, AgentInput, AgentResult, Grant, ReserveRequest, SessionUse
+from app.domain.budget import Spent
+from app.domain.contracts import (
+    AGENT,
+    GRANTED,
+    RESERVE,
+    USAGE,
+    AgentInput,
+    AgentResult,
+    Grant,
+    ReserveRequest,
+    SessionUse,
+)
 from app.domain.session import Ids
 from workflows.purse import Purse
 from workflows.steps import heed_cancel, reason_of, step, was_cancelled
@@ -45,6 +56,15 @@ async def run_agent(
             raise
         use = await step(USAGE, order.session, SessionUse, id=f"{order.name}-use", data_id=order.workspace.data_id)
         return AgentResult(status="failed", reason=reason_of(error), session=use.session, spent=use.spent)
+
+
+async def ask_for_more(spent: Spent) -> None:
+    """An agent asks its parent for a larger share; the answer comes as `granted`."""
+    parent = workflow.info().parent
+    if parent is None:
+        raise ApplicationError("an agent needs a parent that grants its budget", non_retryable=True)
+    request = ReserveRequest(agent=workflow.info().workflow_id, spent=spent)
+    await workflow.get_external_workflow_handle(parent.workflow_id).signal(RESERVE, request)
 
 
 async def grant(purse: Purse, request: ReserveRequest) -> None:

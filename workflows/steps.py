@@ -7,6 +7,7 @@
 | a tool              | host  | 15 min         | 5 s       | 10, `bash` runs only in its first |
 | `measure.read`      | host  | 60 min         | 5 s       | 10       |
 | `hook.run`          | host  | 60 min         | 5 s       | 10, a hook runs only in its first |
+| `job.run`           | host  | 5 h            | 5 s       | 10, a command runs only in its first |
 | everything else     | host  | 5 min          | 5 s       | without end: they are found done, or made again |
 """
 
@@ -19,12 +20,16 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
 
-from app.domain.contracts import COMPACT, HOOK, MEASURE, TURN, host_queue, llm_queue
+from app.domain.contracts import COMPACT, HOOK, JOB, MEASURE, TURN, host_queue, llm_queue
 
 Result = TypeVar("Result")
 
 TEXT_LIMIT = 900
 """Characters of a reason: results cap it at 1,000."""
+
+
+_EVENTS, _BYTES = 10_240, 10 << 20
+"""A Temporal server warns of longer histories, and ends a workflow at five times that."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ _COMPACT = _Row(timedelta(minutes=30), timedelta(seconds=15), _retry(0, 15))
 _TOOL = _Row(timedelta(minutes=15), timedelta(seconds=5), _retry(10, 5))
 _MEASURE = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
 _HOOK = _Row(timedelta(minutes=60), timedelta(seconds=5), _retry(10, 5))
+_JOB = _Row(timedelta(hours=5), timedelta(seconds=5), _retry(10, 5))
 _OTHER = _Row(timedelta(minutes=5), timedelta(seconds=5), _retry(0, 10))
 
 
@@ -61,7 +67,7 @@ async def step(
     """
     while True:
         try:
-            given = await _attempts(name, order, result, id, data_id, summary)
+            given = await begin(name, order, result, id=id, data_id=data_id, summary=summary)
             break
         except ActivityError as error:
             if not _waits_for_vault(error):
@@ -71,10 +77,13 @@ async def step(
     return given
 
 
-async def _attempts(name: str, order: Any, result: type[Result], id: str, data_id: str, summary: str) -> Result:
-    rows = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE, HOOK: _HOOK}
+def begin(
+    name: str, order: Any, result: type[Result], *, id: str, data_id: str, summary: str = ""
+) -> workflow.ActivityHandle[Result]:
+    """Starts one activity and returns its handle; whoever holds it ends it before the workflow ends."""
+    rows = {TURN: _TURN, COMPACT: _COMPACT, MEASURE: _MEASURE, HOOK: _HOOK, JOB: _JOB}
     row = rows.get(name) or (_OTHER if "." in name else _TOOL)
-    return await workflow.execute_activity(
+    return workflow.start_activity(
         name,
         order,
         result_type=result,
@@ -128,3 +137,10 @@ def should_continue_as_new(limit: int) -> bool:
     """At a turn boundary: whether the history grew long enough to start a fresh one."""
     info = workflow.info()
     return info.is_continue_as_new_suggested() or bool(limit and info.get_current_history_length() >= limit)
+
+
+def overlong(limit: int) -> bool:
+    """Whether the history must begin anew, whatever is open: at four times `limit`, or where the server warns."""
+    info = workflow.info()
+    events, size = info.get_current_history_length(), info.get_current_history_size()
+    return events >= (4 * limit or _EVENTS) or size >= _BYTES

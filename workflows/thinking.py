@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from app.domain.budget import Spent
-from app.domain.contracts import COMPACT, REPORT, TURN, AgentInput, Compacted, CompactInput, Turn, TurnInput
+from app.domain.contracts import COMPACT, REPORT, TURN, AgentInput, Brief, Compacted, CompactInput, Turn, TurnInput
 from app.domain.event import RunEvent
 from app.domain.session import EventRange
 from app.domain.tool import ToolResult
@@ -130,6 +130,21 @@ class Thinking:
     def carried(self) -> dict[str, int]:
         """What the next run of this agent must know."""
         return {"at": self.at, "window": self.window, "context": self.context}
+
+
+def brief_of(order: AgentInput) -> Brief:
+    """What an agent is, for the first record of its conversation."""
+    return Brief(
+        run=order.run,
+        agent=order.name,
+        persona=order.persona,
+        tools=order.tools,
+        model=order.model,
+        workspace=order.workspace,
+        mode=order.mode,
+        ids=order.ids,
+        plugins=order.plugins,
+    )
 
 
 def _failure(error: ActivityError) -> tuple[str, tuple[int, int] | None]:

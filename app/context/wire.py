@@ -24,7 +24,8 @@ _MODES = {"ask": "default", "full": "bypassPermissions", "auto-edit": "acceptEdi
 _FILE_TOOLS = ("read", "write", "edit", "multiedit")
 _TO_WIRE = {"path": "file_path", "old": "old_string", "new": "new_string"}
 _FROM_WIRE = {wire: own for own, wire in _TO_WIRE.items()}
-_IGNORED = {"bash": ("description", "run_in_background", "dangerouslyDisableSandbox")}
+_BACKGROUND = "run_in_background"
+_IGNORED = {"bash": ("description", "dangerouslyDisableSandbox")}
 
 
 class Said(Model):
@@ -78,7 +79,8 @@ def told(event: str, brief: Brief, **more: object) -> dict[str, object]:
 def tool_input(name: str, values: dict[str, Any], cwd: str) -> dict[str, Any]:
     """The checked arguments of a tool of ours as the tool of that name in Claude Code has them."""
     if name == "bash":
-        return {**values, "timeout": round(values["timeout"] * 1000)}
+        given = {_BACKGROUND if key == "background" else key: value for key, value in values.items()}
+        return {**given, "timeout": round(values["timeout"] * 1000)}
     if name not in _FILE_TOOLS:
         return values
     given = {_TO_WIRE.get(key, key): value for key, value in values.items()}
@@ -90,8 +92,10 @@ def tool_input(name: str, values: dict[str, Any], cwd: str) -> dict[str, Any]:
 def arguments(name: str, updated: dict[str, Any]) -> str:
     """The arguments that a hook wrote, as JSON for the tool of ours; its schema still has to agree."""
     given = {key: value for key, value in updated.items() if key not in _IGNORED.get(name, ())}
-    if name == "bash" and isinstance(given.get("timeout"), int | float):
-        given["timeout"] = given["timeout"] / 1000
+    if name == "bash":
+        given = {"background" if key == _BACKGROUND else key: value for key, value in given.items()}
+        if isinstance(given.get("timeout"), int | float):
+            given["timeout"] = given["timeout"] / 1000
     if name in _FILE_TOOLS:
         given = {_FROM_WIRE.get(key, key): value for key, value in given.items()}
         if isinstance(given.get("edits"), list):

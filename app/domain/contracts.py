@@ -137,6 +137,8 @@ class AgentInput(Model):
     stops: int = 0
     seen: tuple[str, ...] = ()
     """Fingerprints of call and result since the last edit; the same one three times is no progress."""
+    jobs: int = 0
+    """How many background jobs this agent began: the next one has the next number."""
 
 
 class AgentResult(Model):
@@ -220,6 +222,7 @@ FINISH = "workspace.finish"  # FinishInput -> Finished         queue: host
 MEASURE = "measure.read"  # MeasureInput -> Reading            queue: host
 JUDGED = "measure.judged"  # JudgedInput -> Reading            queue: host
 HOOK = "hook.run"  # HookInput -> HookOutput (app/domain/hook.py)   queue: host
+JOB = "job.run"  # JobInput -> ToolResult                      queue: host
 
 
 class Brief(Model):
@@ -321,6 +324,22 @@ class Compacted(Model):
     batch: EventRange
     context: int
     spent: Spent
+
+
+class JobInput(Model):
+    """Runs the command that a call of this session noted as its job of this number."""
+
+    compact: ClassVar[bool] = True
+
+    step_id: str
+    session_id: str
+    number: int
+    run: str
+    workspace: Workspace
+    sandboxed: bool = True
+    """False only after a person allowed this command to run without a sandbox."""
+    read_only: bool = False
+    """The command may not write to the worktree: mode `plan`."""
 
 
 class CloseInput(Model):

@@ -45,6 +45,10 @@ class ToolCall(Model):
     """In mode `plan`: the command sees the worktree, and cannot write to it."""
     text: str = Field(default="", max_length=4000)
     """For a call that waits for a person: what that person reads."""
+    background: bool = False
+    """It begins a job: a command that goes on while the agent works."""
+    stops: int = 0
+    """The number of the job that it ends."""
 
 
 class ToolResult(Model):
@@ -104,3 +108,7 @@ class ToolInput(Model):
     """The command may not write to the worktree: mode `plan`."""
     answer: str = Field(default="", max_length=8000)
     """A person's answer, for a tool that waits for one."""
+    job: int = 0
+    """The number of the job that this call begins."""
+    jobs: tuple[int, ...] = ()
+    """The agent's open jobs."""

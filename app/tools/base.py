@@ -71,6 +71,10 @@ class ToolContext:
     """What a person answered, for a tool that waits for one."""
     config: Path | None = None
     """The person's own configuration, where their skills lie."""
+    job: int = 0
+    """The number of the job that this call begins; 0: it can begin none."""
+    jobs: tuple[int, ...] = ()
+    """The numbers of the agent's open jobs."""
 
 
 def _no_paths(_: Any) -> tuple[str, ...]:

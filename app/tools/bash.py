@@ -1,29 +1,55 @@
-"""`bash`: a command in the sandbox. It runs at most once, whatever happens to the worker."""
+"""`bash`: a command in the sandbox. It runs at most once, whatever happens to the worker.
+
+In the background it is a job: the call only notes it, and the workflow runs what was noted (`app/tools/jobs.py`).
+"""
 
 import asyncio
 import os
 from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.stream.files import make_folder
 from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip
 from app.tools.paths import output_file, resolve
 
-_SHELL = 'if command -v bash >/dev/null 2>&1; then exec bash -c "$0"; else exec sh -c "$0"; fi'
+_MOST = 600.0
+_IN_BACKGROUND = 3600.0
 
 
 class Bash(Arguments):
     """Arguments of `bash`."""
 
     command: str = Field(min_length=1, max_length=20_000, description="Run by bash")
-    timeout: float = Field(default=120, gt=0, le=600, description="Seconds until it is killed")
+    timeout: float = Field(
+        default=120,
+        gt=0,
+        le=14_400,
+        description=f"Seconds until it is killed: at most {_MOST:g}; in the background {_IN_BACKGROUND:g} unless given",
+    )
     cwd: str = Field(default=".", description="The folder to run in")
     network: bool = Field(default=False, description="True only if it needs the network; a person may be asked")
+    background: bool = Field(default=False, description="True: it runs on as a job while you work; see `job`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _longer(cls, values: Any) -> Any:
+        given = cast("dict[str, Any]", values)  # as it was parsed from JSON, or what a test gives
+        return {"timeout": _IN_BACKGROUND, **given} if given.get("background") is True else given
+
+    @model_validator(mode="after")
+    def _shorter(self) -> "Bash":
+        if self.timeout > _MOST and not self.background:
+            raise ValueError(f"`timeout` is at most {_MOST:g} s; a command that takes longer needs `background`")
+        return self
 
 
 async def _bash(args: Bash, ctx: ToolContext) -> Output:
     from app.tools import process
+
+    if args.background:
+        return await asyncio.to_thread(_job, args, ctx)
 
     spool = output_file(ctx).with_suffix(".spool")
     await asyncio.to_thread(make_folder, spool.parent, below=ctx.data)
@@ -38,7 +64,7 @@ async def _bash(args: Bash, ctx: ToolContext) -> Output:
     finished = await process.run_command(
         data=ctx.data,
         key=ctx.step_id,
-        argv=["sh", "-c", _SHELL, args.command],
+        argv=[*process.SHELL, args.command],
         cwd=await asyncio.to_thread(_folder, ctx, args.cwd),
         mounts=await asyncio.to_thread(ctx.mounts),
         timeout=args.timeout,
@@ -52,9 +78,30 @@ async def _bash(args: Bash, ctx: ToolContext) -> Output:
     if finished.timed_out:
         text = f"{output}killed after {args.timeout:g} s; give a longer `timeout`, or run less"
         return Output("error", text, f"killed after {args.timeout:g} s")
-    by_signal = finished.exit is None or finished.exit < 0
-    ended = f"killed by signal {-(finished.exit or 0)}" if by_signal else f"exit code {finished.exit}"
-    return Output("ok", output + ended, clip(f"{ended} after {finished.seconds:.1f} s"))
+    return Output("ok", output + finished.ending, clip(f"{finished.ending} after {finished.seconds:.1f} s"))
+
+
+def _job(args: Bash, ctx: ToolContext) -> Output:
+    """Notes the job; it begins when this result is known."""
+    from app.tools import jobs
+
+    if not ctx.job:
+        raise ToolError("nothing can run in the background here; run the command without `background`")
+    noted = jobs.Noted(
+        step_id=ctx.step_id,
+        command=args.command,
+        cwd=_folder(ctx, args.cwd),
+        timeout=args.timeout,
+        network=args.network,
+    )
+    jobs.note(ctx, ctx.job, noted)
+    name = jobs.name_of(ctx.job)
+    text = (
+        f"{name} is started. Its output: `job` with action `read` and id `{name}` (`wait` waits for its end or for a "
+        f"text in its output, `stop` ends it), or `read` path `{jobs.output_of(ctx.job)}`. It is ended after "
+        f"{args.timeout:g} s, and when you give your last answer."
+    )
+    return Output("ok", text, clip(f"{name} is started"))
 
 
 def _folder(ctx: ToolContext, cwd: str) -> str:
@@ -67,13 +114,18 @@ def _folder(ctx: ToolContext, cwd: str) -> str:
     return str(PurePosixPath(ctx.workspace.root) / real.relative_to(top))
 
 
+def _preview(args: Bash) -> str:
+    return clip(f"(in the background) {args.command}" if args.background else args.command)
+
+
 BASH = Tool(
     name="bash",
-    description="Runs a command with bash in the repository. Each call is a new shell; nothing keeps running after it. "
-    "The answer ends with the exit code. To read, search and edit files use the other tools.",
+    description="Runs a command with bash in the repository. Each call is a new shell; nothing keeps running after it, "
+    "unless it runs in the `background`. The answer ends with the exit code. To read, search and edit files use the "
+    "other tools.",
     arguments=Bash,
     effect="run",
     run=_bash,
-    preview=lambda args: clip(args.command),
+    preview=_preview,
     paths=lambda args: (args.cwd,),
 )

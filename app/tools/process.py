@@ -18,8 +18,10 @@ from app.tools.gate.sandbox import UNHELD, Mounts, Sandbox, probe
 from app.tools.gate.sandbox.launch import Order, end, forget, kill_left, launched, started
 from app.tools.gate.sandbox.limits import reached
 
-__all__ = ["SPOOL_LIMIT", "Finished", "cut_off", "forget", "kill_left", "run_command", "started"]
+__all__ = ["SHELL", "SPOOL_LIMIT", "Finished", "cut_off", "forget", "kill_left", "run_command", "started"]
 
+SHELL = ("sh", "-c", 'if command -v bash >/dev/null 2>&1; then exec bash -c "$0"; else exec sh -c "$0"; fi')
+"""With a command behind it: runs that by bash, or by sh where there is no bash."""
 SPOOL_LIMIT = 10 * 1024 * 1024
 """Bytes of output that are kept; what a command prints beyond them is counted and dropped."""
 _LOOK = 1.0
@@ -38,6 +40,12 @@ class Finished:
     timed_out: bool
     seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        """How it ended, of itself, in a few words."""
+        by_signal = self.exit is None or self.exit < 0
+        return f"killed by signal {-(self.exit or 0)}" if by_signal else f"exit code {self.exit}"
 
 
 async def run_command(

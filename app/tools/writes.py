@@ -80,6 +80,7 @@ def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
     for path in plan.files:
         _refuse_unwritable(ctx, path)
     top = os.path.realpath(ctx.worktree)
+    _refuse_guarded(ctx, [os.path.relpath(path, top) for path in plan.files])
     entries: list[dict[str, Any]] = []
     for number, (path, content) in enumerate(plan.files.items()):
         if content is not None:
@@ -157,6 +158,16 @@ def _digest(path: Path) -> str | None:
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
+
+
+def _refuse_guarded(ctx: ToolContext, names: list[str]) -> None:
+    """A job puts back at its end what a command may not change, as it was when the job began."""
+    from app.tools.gate.sandbox.protected import PROTECTED
+
+    guarded = next((name for name in names if Path(name).parts[0] in PROTECTED), None)
+    if ctx.jobs and guarded is not None:
+        running = ", ".join(f"`job-{number}`" for number in ctx.jobs)
+        raise ToolError(f"`{guarded}` is protected while {running} runs; stop it with `job` first")
 
 
 def _refuse_unwritable(ctx: ToolContext, path: Path) -> None:

@@ -115,6 +115,8 @@ def judge(
         preview=_line(tool.preview(values), 400 if tool.runs_as == "wait" else _SHORT),
         fingerprint=sha256(f"{name}\0{_canonical(arguments)}".encode()).hexdigest()[:16],
         read_only=mode == "plan" and tool.effect == "run",
+        background=bool(getattr(values, "background", False)),
+        stops=int(getattr(values, "stops", 0)),
         text=str(getattr(values, "plan", ""))[:4000] if tool.runs_as == "wait" else "",
     )
     if tool.effect in ("answer", "wait"):
