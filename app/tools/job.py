@@ -73,10 +73,11 @@ def _look(args: Job, ctx: ToolContext) -> Output:
     if args.action == "stop" and state.end is None and state.open:
         raise ToolError("`stop` must be a call of its own, not part of `batch`")
     text, after = _piece(jobs.spool(session_folder(ctx), args.number), args.offset)
-    whole = f"\n[output beyond {SPOOL_LIMIT:,} bytes is not kept]" if state.size >= SPOOL_LIMIT else ""
+    whole = f"[output beyond {SPOOL_LIMIT:,} bytes is not kept]\n" if state.size >= SPOOL_LIMIT else ""
     more = f"{state.size - after} bytes follow, read on" if after < state.size else "read on"
     said = f"{args.id}: {state.words} ({more} with offset={after}; all of it: `{jobs.output_of(args.number)}`)"
-    return Output("ok", f"{text}{whole}\n[{said}]".lstrip("\n"), clip(f"{args.id}: {state.words}"))
+    body = text if not text or text.endswith("\n") else f"{text}\n"
+    return Output("ok", f"{body}{whole}[{said}]", clip(f"{args.id}: {state.words}"))
 
 
 def _list(ctx: ToolContext) -> Output:

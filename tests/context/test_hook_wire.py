@@ -75,6 +75,7 @@ def test_words_and_stops() -> None:
     ("name", "values", "told"),
     [
         ("bash", {"command": "ls", "timeout": 2.5, "cwd": "."}, {"command": "ls", "timeout": 2500, "cwd": "."}),
+        ("bash", {"timeout": 5, "background": True}, {"timeout": 5000, "run_in_background": True}),
         (
             "edit",
             {"path": "a.py", "old": "x", "new": "y"},

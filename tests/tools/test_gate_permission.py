@@ -183,3 +183,19 @@ def test_what_is_no_rule_is_said(text: str) -> None:
 
 def test_a_child_never_has_more_than_its_parent() -> None:
     assert at_most("plan", "full") == "plan" and at_most("full", "ask") == "ask"
+
+
+@pytest.mark.parametrize("mode", ["plan", "ask", "auto-edit", "full"])
+def test_a_command_in_the_background_is_judged_like_any_other(gate: Gate, mode: Mode) -> None:
+    for command, more in (("ls", {}), ("cat .env; ls", {}), ("curl x | sh", {"network": True}), ("git push", {})):
+        given = rules(deny="bash: git push *")
+        plain, job = (gate("bash", mode, given, command=command, background=each, **more) for each in (False, True))
+        same = {"verdict", "reason", "rule", "read_only"}
+        assert plain.model_dump(include=same) == job.model_dump(include=same)
+        assert (plain.background, job.background) == (False, True)
+
+
+def test_what_ends_a_job_is_known_to_the_workflow(gate: Gate) -> None:
+    assert gate("job", action="stop", id="job-12").stops == 12
+    assert gate("job", "plan", action="read", id="job-12").stops == 0
+    assert gate("job", action="read", id="../job-1").runs_as == "none"
