@@ -41,6 +41,8 @@ from workflows.relay import RelayWorkflow
 WORKFLOWS = [GoWorkflow, DirectWorkflow, RelayWorkflow, AgentWorkflow]
 LLM_SLOTS = 500
 """Model calls wait, they do not work: with the default of 100 a tool waited seconds behind them."""
+HOST_SLOTS = 300
+"""Jobs in the background wait, too: with the default of 100, those of twenty agents would hold up every tool."""
 DRAIN = timedelta(seconds=30)
 BEAT = timedelta(seconds=2)
 
@@ -92,6 +94,7 @@ def workers(client: Client, host: Host, *, interceptors: Sequence[Interceptor] =
                 JobActivities(host).run,
                 tool.tool,
             ],
+            max_concurrent_activities=HOST_SLOTS,
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=1),
             **shared,
         ),

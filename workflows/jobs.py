@@ -1,6 +1,6 @@
 """The commands of one agent that go on in the background while it works.
 
-A job is an activity that nobody awaits: `t3-s2-job`, begun once the call `t3-s2-bash` has noted it on disk.
+A job is an activity that nobody awaits: `t3-s2-bash-job`, begun once the call `t3-s2-bash` has noted it on disk.
 It ends with the agent at the latest. Nothing is scheduled where there is no job, so old histories replay.
 """
 
@@ -52,7 +52,7 @@ class Jobs:
     def start(self, call: ToolCall, name: str) -> None:
         """Begins the job that the call `name` noted."""
         self.begun += 1
-        own = f"{name.rpartition('-')[0]}-job"
+        own = f"{name}-job"
         order = JobInput(
             step_id=step_id(own),
             session_id=self.order.session.session_id,

@@ -52,12 +52,18 @@ class _State:
     end: StoredResult | None
     size: int
     open: bool
+    age: float
+    """Seconds since it was noted: whoever waits for a silent job does not repeat itself."""
 
     @property
     def words(self) -> str:
         if self.end is not None:
             return self.end.text
-        return "running" if self.open else "cut off: it ended without a word; it may have had effects"
+        return (
+            f"running for {self.age:.0f} s"
+            if self.open
+            else "cut off: it ended without a word; it may have had effects"
+        )
 
 
 async def _job(args: Job, ctx: ToolContext) -> Output:
@@ -98,7 +104,8 @@ def _state(args: Job, ctx: ToolContext) -> _State:
         raise ToolError(f"`{args.id}` is no job of this conversation ({known}); begin one by `bash` in the background")
     end = jobs.ending(ctx.data, ctx.session_id, job)
     file = jobs.spool(folder, args.number)
-    return _State(job, end, file.stat().st_size if file.exists() else 0, args.number in ctx.jobs)
+    size = file.stat().st_size if file.exists() else 0
+    return _State(job, end, size, args.number in ctx.jobs, jobs.age(folder, args.number))
 
 
 def _piece(file: Path, offset: int | None) -> tuple[str, int]:

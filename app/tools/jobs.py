@@ -4,6 +4,7 @@
 lies beside cut results (`@output/job-1`), and the end in the results folder, under the step id of the job.
 """
 
+import time
 from pathlib import Path
 
 from app.domain.base import Model
@@ -24,8 +25,8 @@ class Noted(Model):
 
     @property
     def job_step(self) -> str:
-        """The step of the job itself: `…:t3-s2-job` for the call `…:t3-s2-bash`."""
-        return f"{self.step_id.rpartition('-')[0]}-job"
+        """The step of the job itself: `…:t3-s2-bash-job` for the call `…:t3-s2-bash`."""
+        return f"{self.step_id}-job"
 
 
 def name_of(number: int) -> str:
@@ -60,6 +61,11 @@ def noted(folder: Path, number: int) -> Noted | None:
 def numbers(folder: Path) -> list[int]:
     """The jobs of a session, in order."""
     return sorted(int(file.stem.partition("-")[2]) for file in (folder / "jobs").glob("job-*.json"))
+
+
+def age(folder: Path, number: int) -> float:
+    """Seconds since a job was noted; a clock that was set back makes it no less than 0."""
+    return max(0.0, time.time() - (folder / "jobs" / f"{name_of(number)}.json").stat().st_mtime)
 
 
 def spool(folder: Path, number: int) -> Path:

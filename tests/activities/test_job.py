@@ -45,7 +45,7 @@ class Noting:
             step_id=f"{STEP}-bash", session_id="s", attempt=1, sandboxed=True, allowed=False, emit=lambda _: None,
         )  # fmt: skip
         jobs.note(ctx, 1, jobs.Noted(step_id=ctx.step_id, command=command, cwd=self.root, timeout=timeout))
-        return JobInput(step_id=f"{STEP}-job", session_id="s", number=1, run="r", workspace=self.space)
+        return JobInput(step_id=f"{STEP}-bash-job", session_id="s", number=1, run="r", workspace=self.space)
 
     @property
     def spool(self) -> Path:

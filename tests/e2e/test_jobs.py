@@ -78,7 +78,7 @@ def test_a_job_lives_across_turns_until_it_is_stopped(system: System, tmp_path: 
     assert run["result"]["outcome"] == "completed"
     started, _, waited, later, stopped, whole, _, short = told
     assert started.startswith("job-1 is started. ") and "path `@output/job-1`" in started
-    assert waited.startswith("tick 1\ntick 2\ntick 3\n") and "job-1: running (" in waited
+    assert waited.startswith("tick 1\ntick 2\ntick 3\n") and "job-1: running for " in waited
     at = int(re.findall(r"offset=(\d+)", waited)[0])
     first = later.splitlines()[0]
     assert first.startswith("tick ") and whole.encode()[at:].startswith(f"{first}\n".encode())  # no byte twice
@@ -157,5 +157,5 @@ async def test_what_holds_a_job_back_and_what_ends_it(system: System, tmp_path: 
     ended = [words for words in users if words.startswith("job-")]
     assert [words for words in ended if "was ended: mode `plan` changes nothing" in words]
     assert ended[-1].startswith("job-6 was ended: the history of this agent had to begin anew")
-    assert "part.txt: Read-only file system\nready\n[job-7: running (" in told[-1]
+    assert "part.txt: Read-only file system\nready\n[job-7: running for " in told[-1]
     assert seen == [True] and not running()

@@ -1,6 +1,6 @@
 """Records histories for the replay tests: `python -m tests.replay.record` after a deliberate change.
 
-Runs the example (`go` with an amendment, `run`, and a relay that continues as new) on a real server and
+Runs the example (`go` with an amendment, `run`, a relay that continues as new, an agent with jobs) on a real server and
 writes each workflow's history as JSON to `tests/replay/histories/`. A change that an old history cannot
 replay needs `workflow.patched("name")`, and a new recording beside the old one.
 """
@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from faults import write_plan
 from harness import playing
 from mortals import Mortals, mortals
+from playbook import Messages, shell, steps, texts
 from temporalio.client import Client
 
 from app.demo.example import create
-from app.demo.scenario import reply
+from app.demo.scenario import Call, Reply, reply
 from app.domain.contracts import Tell
 from app.domain.run import Decision, ModelRef, RunInput
 from app.runs import door, order
@@ -94,6 +95,35 @@ async def _record(system: Mortals, client: Client, base_url: str, folder: Path) 
             break
 
 
+async def _record_jobs(system: Mortals, client: Client, folder: Path) -> None:
+    """An agent with jobs: one is stopped, one ends by itself, one is ended for a new history, one with the agent."""
+
+    def script(messages: Messages, _offered: set[str]) -> Reply:
+        if any("begin anew" in words for words in texts(messages, "user")):
+            more = any("job-4 is started" in words for words in texts(messages, "tool"))
+            return Reply("I am done.") if more else shell("sleep 60", background=True)
+        begun = [shell(command, background=True).calls[0] for command in ("sleep 60", "echo 1", "sleep 60")]
+        return (
+            Reply(calls=tuple(begun)),
+            Reply(calls=(Call("job", {"action": "stop", "id": "job-1"}),)),
+            Reply(calls=(Call("job", {"action": "wait", "id": "job-2"}),)),
+            *(shell(f"echo {number}") for number in range(20)),
+        )[steps(messages)]
+
+    with playing(script) as server:
+        model = ModelRef(provider="openai", name="test", base_url=f"http://127.0.0.1:{server.server_address[1]}/v1")
+        budget = order.budget_of(model, usd=None, tokens=None)
+        made = order.new(
+            system.settings, kind="run", intent="go", repo=str(create(folder / "jobs")), model=model, budget=budget
+        )
+        await door.start(client, made.model_copy(update={"history_limit": 24}))
+        await _ended(system, made.run)
+    name = f"{made.run}-t1-agent"
+    async for execution in client.list_workflows(f"WorkflowId = '{name}'"):
+        again = execution.status is not None and execution.status.name == "CONTINUED_AS_NEW"
+        await _save(client, "agent-jobs-continued" if again else "agent-jobs", name, execution.run_id)
+
+
 def main() -> None:
     """Records everything anew."""
     HISTORIES.mkdir(exist_ok=True)
@@ -104,6 +134,7 @@ def main() -> None:
             async def run() -> None:
                 client = await connect(system.settings, plugins=[PLUGIN])
                 await asyncio.wait_for(_record(system, client, base_url, Path(name)), 240)
+                await asyncio.wait_for(_record_jobs(system, client, Path(name)), 60)
 
             asyncio.run(run())
 

@@ -11,6 +11,7 @@ from worker import WORKFLOWS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 EXPECTED = {"go", "go-cancelled", "direct", "relay", "relay-continued", "agent", "agent-continued", "draft-agent"}
+EXPECTED |= {"agent-jobs", "agent-jobs-continued"}
 
 
 def test_every_kind_of_workflow_is_recorded() -> None:

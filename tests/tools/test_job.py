@@ -35,7 +35,7 @@ def begun(context: Make) -> Callable[..., ToolContext]:
 
 
 def ended(ctx: ToolContext, text: str) -> None:
-    write_result(ctx.data, ctx.session_id, "w:r:t3-s2-job", StoredResult(status="ok", text=text))
+    write_result(ctx.data, ctx.session_id, "w:r:t3-s2-bash-job", StoredResult(status="ok", text=text))
 
 
 async def told(ctx: ToolContext, **arguments: Any) -> str:
@@ -49,7 +49,7 @@ async def test_bash_notes_a_job_once_and_the_next_call_has_another_number(contex
     for _ in range(2):  # a call that is made again notes the same
         assert (await execute("bash", json.dumps(call), ctx)).text.startswith("job-2 is started. ")
     noted = jobs.noted(session_folder(ctx), 2)
-    assert noted is not None and (noted.timeout, noted.job_step) == (3600, "w:r:t3-s2-job")
+    assert noted is not None and (noted.timeout, noted.job_step) == (3600, "w:r:t3-s2-bash-job")
     assert noted.cwd == "/home/somebody/project/sub"
     with pytest.raises(Diverged, match="job-2"):
         await execute("bash", json.dumps(call), context(step_id="w:r:t9-s0-bash", job=2))
@@ -76,7 +76,7 @@ async def test_pieces_follow_each_other_and_no_character_is_cut(begun: Callable[
     ctx, found, offset = begun(whole), "", 0
     while offset < len(whole):
         text = await told(ctx, action="read", offset=offset)
-        piece, _, said = text.rpartition("[job-1: running (")
+        piece, _, said = text.rpartition("[job-1: running for ")
         at = int(re.findall(r"offset=(\d+)", said)[0])
         found += piece if whole[at - 1 : at] == b"\n" else piece.removesuffix("\n")
         assert offset < at and "�" not in piece
