@@ -83,15 +83,25 @@ async def follow(
 
 
 async def _keep_worker(settings: Settings) -> None:
-    """Whoever watches also starts the local stack's worker again when it dies; one that somebody started stays."""
+    """Whoever watches also starts the local stack's worker again when it dies; one that somebody started stays.
+
+    The same for the private Vault; one that does not start is tried once.
+    """
     from app.cli.session import start
+    from app.secrets import private
     from app.stack.state import living, load
 
+    data, hopeless = settings.data_dir, False
     while True:
         await asyncio.sleep(_LOOK)  # nothing tells when a process that is not our child ends
-        if load(settings.data_dir).worker is not None and living(settings.data_dir, "worker") is None:
-            note("the worker is gone")
+        state = load(data)
+        worker = state.worker is not None and not state.worker.alive
+        vault = state.worker is not None and state.vault is not None and not state.vault.alive
+        vault = vault and private.wanted(data) and not hopeless  # `ctl down` leaves no worker in the state
+        if worker or vault:
+            note(f"the {'worker' if worker else 'private Vault'} is gone")
             await asyncio.to_thread(start, settings, replace=False)
+            hopeless = vault and living(data, "vault") is None
 
 
 async def _follow(

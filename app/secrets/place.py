@@ -43,6 +43,8 @@ class Place(Model):
     role_id: str = ""
     secret_file: str = ""
     """Of `approle` the secret id, of `jwt` and `kubernetes` the token."""
+    private: str = ""
+    """Of the private Vault the data folder it belongs to: `app.secrets.private`."""
 
     def shown(self, name: str = "") -> str:
         """The path of a provider's entry, or of their folder, for a person."""
