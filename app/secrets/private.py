@@ -14,6 +14,7 @@ Its process and address stand in `stack.json`. Only `app.stack.vault` starts it,
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,10 @@ from app.stack.state import living, load
 from app.stream.files import replace_file
 
 FOLDER = "vault"
+TIMEOUT = 10
+"""Seconds for one request."""
+_LITTLE = 64 * 1024
+"""Bytes of free space that are as good as none."""
 
 
 class Keys(Model):
@@ -97,7 +102,7 @@ def asking(place: Place, data: Path) -> Any:
     return client(place.address, data, read_keys(data).token)
 
 
-def client(address: str, data: Path, token: str = "", seconds: float = 10.0) -> Any:
+def client(address: str, data: Path, token: str = "") -> Any:
     """A client that knows the server by our certificate, and asks no proxy."""
     import hvac
     import requests
@@ -105,7 +110,7 @@ def client(address: str, data: Path, token: str = "", seconds: float = 10.0) -> 
     session = requests.Session()
     session.trust_env = False
     session.verify = str(certificate(data))
-    return hvac.Client(url=address, token=token, timeout=seconds, session=session, verify=str(certificate(data)))
+    return hvac.Client(url=address, token=token, timeout=TIMEOUT, session=session, verify=str(certificate(data)))
 
 
 def read_keys(data: Path) -> Keys:
@@ -202,10 +207,11 @@ def problem(error: Exception, place: Place, what: str) -> UserError:
 
 def trouble(error: Exception, data: Path) -> str:
     """One sentence for an error that only its log explains."""
-    if "no space left" in str(error) or "disk quota" in str(error):
+    full = shutil.disk_usage(data).free < _LITTLE  # what Vault answers then is often about something else
+    if full or "no space left" in str(error) or "disk quota" in str(error):
         return f"the private Vault cannot write to `{folder(data)}`: the disk is full; free some space (`ctl gc`)"
     log = data / "logs" / "vault.log"
-    return f"the private Vault did not do what it was asked ({type(error).__name__}): see `{log}`, then `ctl up`"
+    return f"the private Vault did not do what it was asked ({type(error).__name__}): see `{log}`, then try again"
 
 
 def _entry(data: Path) -> str:

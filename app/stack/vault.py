@@ -18,7 +18,8 @@ from app.stack import certificate
 from app.stack.logs import opened_log, tail
 from app.stack.ports import any_port, kept_port, port_of
 from app.stack.state import Service, living, load, save, stop
-from app.stream.files import make_folder, replace_file
+from app.stream.errors import Unwritable
+from app.stream.files import make_folder, replace_file, told_plainly
 
 Health = Literal["open", "sealed", "empty", "mute"]
 Say = Callable[[str], None]
@@ -76,13 +77,15 @@ def ensure_private(settings: Settings, say: Say, *, create: bool = False) -> Non
     `create`: sets one up where there is none. Raises `UserError` with the next step.
     """
     from app.stack.local import stack_lock
-    from app.stream.files import told_plainly
 
     data = settings.data_dir
     if os.environ.get("VAULT_ADDR", "").strip() or not (create or private.wanted(data)):
         return
-    with told_plainly(data), stack_lock(data):
-        bring_up(settings, say)
+    try:
+        with told_plainly(data), stack_lock(data):
+            bring_up(settings, say)
+    except Unwritable as error:
+        raise UserError(str(error.strerror), 4) from None
 
 
 def bring_up(settings: Settings, say: Say) -> None:

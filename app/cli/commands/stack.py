@@ -28,11 +28,12 @@ def up(json: JsonFlag = False) -> None:
     """Start the local stack, Temporal and a worker, where it is not running."""
     from app.settings import load
     from app.stack.local import ensure
-    from app.stack.vault import ensure_private
+    from app.stack.vault import ensure_private, health
 
     settings = load()
     ensure(settings, note)
-    ensure_private(settings, note)
+    if health(settings.data_dir) == "open":  # else `ensure` said why it is not
+        ensure_private(settings, note)
     told = report(settings)
     if json:
         print_json(told)
