@@ -1,12 +1,12 @@
 """The private Vault that `ctl login` starts where `VAULT_ADDR` names none: real, killed, interrupted, robbed."""
 
-import json
 import multiprocessing
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator
 from importlib import import_module
@@ -15,7 +15,7 @@ from typing import Any
 
 import keyring
 import pytest
-from background import going, until
+from background import comes_true, going, until
 from harness import playing, settings_apart
 from hvac.exceptions import Forbidden
 from keyring.backend import KeyringBackend
@@ -24,6 +24,7 @@ from playbook import Messages, chores, shell, steps
 from private_vault import Owner
 from real_vault import program
 
+from app.cli.lazy import run as run_ctl
 from app.demo.scenario import Reply
 from app.secrets import NoSecret, Refused, Unreachable, entries, forget, private, provider_key, store
 from app.stack import ports, vault
@@ -78,17 +79,25 @@ class Held:
         return shell("cp /dev/null todo.txt")
 
 
-def test_from_the_first_login_to_runs_before_and_after_a_stop(owner: Owner, tmp_path: Path) -> None:
+def test_from_the_first_login_to_runs_through_a_kill_and_after_a_stop(
+    owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_CACHE_SECONDS", "0")
     ensure(owner.settings, quiet)
     worker = living(owner.data, "worker")
     said = owner.login("zai", KEY)
     assert f"its unseal key and token are in `{owner.data}/vault/unseal.key`" in said and KEY not in said
     repo, model = chores(tmp_path / "chores"), Held()
-    model.go_on.set()
     with playing(model) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/v1"
         run = ("run", "be done", "--model", "zai/glm-5", "--base-url", url)
-        assert "completed" in owner.ctl(*run, cwd=repo)
+        with going(owner, *run, cwd=repo) as ctl:
+            assert model.asked.wait(60)
+            killed = owner.kill()  # in the middle of the run
+            model.go_on.set()
+            until(ctl, "the private Vault is gone")
+            until(ctl, "completed")
+        assert owner.server.address == killed.address and owner.server.pid != killed.pid
         assert living(owner.data, "worker") == worker  # which was there before the Vault
         before = owner.server
         left = _places_of(owner, [KEY, owner.keys().token, owner.keys().unseal_key])
@@ -132,7 +141,7 @@ def test_what_is_kept_opens_our_path_only_and_no_root_token_is(owner: Owner) -> 
 
 def _listening(pid: int) -> set[str]:
     """Where a process listens (Linux: `/proc/net/tcp`, `tcp6`)."""
-    inodes = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    inodes = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
     found: set[str] = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -142,23 +151,6 @@ def _listening(pid: int) -> set[str]:
                 shown = socket.inet_ntoa(bytes.fromhex(address)[::-1]) if table == "tcp" else address
                 found.add(f"{shown}:{int(port, 16)}")
     return found
-
-
-def test_it_is_killed_in_the_middle_of_a_run_and_the_run_goes_on(
-    owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VAULT_CACHE_SECONDS", "0")
-    owner.login("zai", KEY)
-    repo, model = chores(tmp_path / "chores"), Held()
-    with playing(model) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        with going(owner, "run", "be done", "--model", "zai/glm-5", "--base-url", url, cwd=repo) as ctl:
-            assert model.asked.wait(60)
-            killed = owner.kill()
-            model.go_on.set()
-            until(ctl, "the private Vault is gone")
-            until(ctl, "completed")
-    assert owner.server.address == killed.address
 
 
 POINTS = {
@@ -236,6 +228,7 @@ def test_who_took_its_port_is_told_nothing(owner: Owner, monkeypatch: pytest.Mon
     ensure_private(owner.settings, quiet, create=True)
     store("zai", KEY)
     port = ports.port_of(owner.kill().address)
+    assert comes_true(lambda: ports.is_free(port))
     with socket.create_server(("127.0.0.1", port)) as stranger:
         stranger.setblocking(False)
         with pytest.raises(Unreachable, match="is not running"):
@@ -364,8 +357,6 @@ def test_a_full_disk_is_said_and_the_next_login_goes_on(owner: Owner, tmp_path: 
         login "$@"
         "$@" vault list; "$@" down
     """
-    import sys
-
     ctl = [sys.executable, "-I", "-m", "app.cli"]
     done = subprocess.run(
         ["unshare", "-rm", "--propagation", "private", "sh", "-c", script, "sh", *ctl],
@@ -381,17 +372,20 @@ def test_a_full_disk_is_said_and_the_next_login_goes_on(owner: Owner, tmp_path: 
     assert "zai" in done.stdout and "stopped: vault" in done.stdout
 
 
-def test_without_the_program_it_says_how_to_get_it(owner: Owner, tmp_path: Path) -> None:
-    owner.login("zai", KEY)
-    (tmp_path / "bin" / "vault").unlink()
-    assert "zai" in owner.ctl("vault", "list", cwd=tmp_path)
-    owner.ctl("down", cwd=tmp_path)
-    if shutil.which("vault") is None:
-        told = owner.ctl("vault", "list", cwd=tmp_path, code=4)
-        assert "the private Vault needs `vault`, which is not on PATH: " in told
-        assert json.loads(json.dumps(owner.json("doctor", cwd=tmp_path, code=1)))["ok"] is False
-        with pytest.raises(Unreachable, match="is not running"):
-            key_of()
+def test_without_the_program_it_says_how_to_get_it(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ensure_private(owner.settings, quiet, create=True)
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", "")
+    assert run_ctl(["vault", "list"]) == 0  # as long as it runs nothing is missing
+    down(owner.settings, quiet)
+    assert run_ctl(["vault", "list"]) == 4
+    assert "the private Vault needs `vault`, which is not on PATH: " in capsys.readouterr().err
+    assert run_ctl(["doctor"]) == 1
+    assert "FAIL  vault            the private Vault needs `vault` on PATH" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", path)
+    assert run_ctl(["vault", "list"]) == 0
 
 
 def test_there_is_none_before_the_first_login(owner: Owner) -> None:
