@@ -3,6 +3,7 @@
 import platform
 import shutil
 import sys
+from pathlib import Path
 
 PAGE = "https://developer.hashicorp.com/vault/install"
 _BREW = "brew tap hashicorp/tap && brew install hashicorp/tap/vault"
@@ -16,8 +17,9 @@ _APT = (
 
 
 def program() -> str:
-    """The program on PATH; empty for none."""
-    return shutil.which("vault") or ""
+    """The program on PATH; empty for none. One that lies in the current folder is a repository's, not ours to start."""
+    found = shutil.which("vault") or ""
+    return found if Path(found).is_absolute() else ""
 
 
 def install_line() -> str:

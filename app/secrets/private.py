@@ -6,7 +6,7 @@ Below `vault/` in the data folder, which no tool reads and no sandboxed command 
 |----------------|-------------------------------------------------------------------------------------------|
 | `store/`       | what Vault keeps, encrypted                                                               |
 | `server.json`  | its configuration                                                                         |
-| `tls.pem`      | its certificate and private key: whoever takes its port while it is down learns no token  |
+| `tls.pem`      | its certificate and private key, new at each start: who takes its port learns no token    |
 | `unseal.key`   | unseal key and token (0600), during the set-up, and after it where there is no OS keyring |
 | `ready.json`   | written last: the set-up is complete, and where the keys lie                              |
 

@@ -92,7 +92,7 @@ def about() -> dict[str, Any]:
         return {
             "address": place.address,
             **({"private": str(private.folder(Path(place.private)))} if place.private else {}),
-            **({"opened by": private.where(Path(place.private))} if place.private else {}),
+            **({"opened_by": private.where(Path(place.private))} if place.private else {}),
             "namespace": place.namespace,
             "keys": place.shown(),
             "login": place.auth,

@@ -26,9 +26,10 @@ Say = Callable[[str], None]
 
 DOWN = 10.0
 """Seconds to end it in."""
-_PATIENCE = 30.0
+_PATIENCE, _LITTLE_PATIENCE = 30.0, 10.0
+"""Seconds for one that was just started, and for one that runs."""
 _ANSWERS = 5.0
-_AFTER_A_WORD = 'read -r word && exec "$0" "$@" </dev/null'
+_AFTER_A_WORD = 'ulimit -c 0; read -r word && exec "$0" "$@" </dev/null'
 """A shell that becomes the server once it is told: not before `stack.json` holds its process id, and not at all
 when whoever started it is dead by then. A server nobody knows would share the store with the next one."""
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG")
@@ -49,8 +50,8 @@ def health(data: Path) -> Health:
             link.close()
     except (OSError, http.client.HTTPException):
         return "mute"
-    kinds: dict[int, Health] = {501: "empty", 503: "sealed"}
-    return kinds.get(status, "open")
+    kinds: dict[int, Health] = {200: "open", 501: "empty", 503: "sealed"}
+    return kinds.get(status, "mute")
 
 
 def is_right(data: Path) -> bool:
@@ -113,7 +114,7 @@ def running(data: Path, say: Say) -> Service:
     """Our process, started where it does not run, once it answers; it may be sealed."""
     service = living(data, "vault")
     if service is not None and private.certificate(data).is_file():
-        if _answers(data, service):
+        if _answers(data, service, _LITTLE_PATIENCE):
             return service
         raise UserError(f"the private Vault does not answer: {tail(data, 'vault')}; `ctl down`, then `ctl up`", 4)
     if service is not None:
@@ -129,8 +130,7 @@ def start(data: Path) -> Service:
         raise UserError(f"the private Vault needs `vault`, which is not on PATH: {install.install_line()}", 4)
     own = private.folder(data)
     make_folder(own, below=data)
-    if not private.certificate(data).is_file():
-        replace_file(private.certificate(data), certificate.made())
+    replace_file(private.certificate(data), certificate.made())
     before = load(data).vault
     first = kept_port(port_of(before.address) if before else 0)
     for port in (first, any_port()):  # somebody may have taken it in this moment
@@ -159,7 +159,7 @@ def _try(data: Path, program: str, port: int) -> Service | None:
         process.stdin.write(b"go\n")
     finally:
         process.stdin.close()
-    if _answers(data, service, process):
+    if _answers(data, service, _PATIENCE, process):
         return service
     process.kill()
     process.wait()
@@ -182,8 +182,8 @@ def _configuration(data: Path, port: int) -> dict[str, object]:
     }
 
 
-def _answers(data: Path, service: Service, process: "subprocess.Popen[bytes] | None" = None) -> bool:
-    deadline = time.monotonic() + _PATIENCE
+def _answers(data: Path, service: Service, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> bool:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if health(data) != "mute":
             return True

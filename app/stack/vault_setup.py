@@ -16,6 +16,7 @@ No provider's key is stored before `ready.json` is there.
 
 import base64
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _carried_out(data: Path, keys: Keys | None, say: Say) -> None:
         keys = _initialised(data, service.address)
     opened(data, service.address, keys)
     keys = _furnished(data, service.address, keys)
-    _synced(private.folder(data) / "store")
+    synced(data)
     private.settle(data, keys)
     say(f"its unseal key and token are in {private.where(data)}")
 
@@ -182,12 +183,14 @@ def _set_aside(data: Path, say: Say) -> None:
         say(f"an interrupted set-up is set aside as `{own / f'store.{number}'}`: it holds no key of a provider")
 
 
-def _synced(store: Path) -> None:
-    """Vault does not sync what it writes: a power cut must not take a store whose key we keep."""
+def synced(data: Path) -> None:
+    """Returns once its store is on the disk: Vault does not sync what it writes, and a power cut must not take it."""
+    store = private.folder(data) / "store"
     for file in store.rglob("*"):
-        if file.is_dir():
-            sync_folder(file)
-        else:
-            with file.open("rb") as opened_file:
-                sync_file(opened_file.fileno())
+        with suppress(FileNotFoundError):  # Vault writes beside a file and renames
+            if file.is_dir():
+                sync_folder(file)
+            else:
+                with file.open("rb") as opened_file:
+                    sync_file(opened_file.fileno())
     sync_folder(store)

@@ -36,8 +36,9 @@ def login(
 
     from app.llm import resolve
     from app.llm.registry import provider_of
-    from app.secrets import store
+    from app.secrets import private, store
     from app.settings import load
+    from app.stack.vault_setup import synced
 
     settings = load()
     model = resolve(f"{provider}/login", base_url, settings)
@@ -53,6 +54,8 @@ def login(
         note(f"trying the key at {provider}")
         asyncio.run(_try(model, key))
     store(provider, key.get_secret_value(), model.base_url)
+    if private.wanted(settings.data_dir):
+        synced(settings.data_dir)
     if json:
         print_json({"provider": provider, "base_url": model.base_url, "checked": not no_check})
     else:

@@ -12,6 +12,7 @@ import typer
 
 from app.cli.commands.common import print_table, say
 from app.cli.output import JsonFlag, note, one_line, print_json
+from app.errors import UserError
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -80,7 +81,10 @@ def worker(
     from app.stack.vault import ensure_private
 
     settings = load(address=address, namespace=namespace)
-    ensure_private(settings, note)
+    try:
+        ensure_private(settings, note)
+    except UserError as error:
+        note(str(error))  # work that needs a key waits
     environment = {
         **os.environ,
         "CODETETHER_DATA_DIR": str(settings.data_dir),
