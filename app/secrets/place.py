@@ -105,7 +105,7 @@ def cached_seconds() -> float:
 
 def vault_id() -> str:
     """A digest (12 hex digits) of the Vault that the environment names and of who asks; empty for no Vault."""
-    if not os.environ.get("VAULT_ADDR"):
+    if not os.environ.get("VAULT_ADDR", "").strip():
         return ""
     names = ("VAULT_ADDR", "VAULT_TOKEN")
     more = sorted(name for name in os.environ if name.startswith("VAULT_") and name not in names)

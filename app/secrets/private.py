@@ -70,8 +70,8 @@ def ready(data: Path) -> Ready | None:
         return Ready.model_validate_json((folder(data) / "ready.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValidationError:
-        raise Refused(f"`{folder(data) / 'ready.json'}` is damaged: {_anew(data)}") from None
+    except ValidationError:  # somebody edited it: what is there says the same
+        return Ready(keys="file" if key_file(data).exists() else "keyring")
 
 
 def wanted(data: Path) -> bool:
@@ -126,7 +126,8 @@ def read_keys(data: Path) -> Keys:
         raise Unreachable(f"cannot read the keys of the private Vault in {where}: {error.strerror or error}") from None
     keys = parsed(text)
     if keys is None or not keys.token:
-        raise Refused(f"the unseal key and token of the private Vault are gone from {where}: {_anew(data)}")
+        gone = f"the unseal key and token of the private Vault are gone from {where}"
+        raise Refused(f"{gone}: put them back, or begin anew: {_anew(data)}")
     return keys
 
 
@@ -179,12 +180,19 @@ def where(data: Path) -> str:
 
 def does_not_fit(data: Path) -> Refused:
     """What is in the store is not what the keys open."""
-    return Refused(f"the unseal key in {where(data)} does not open the private Vault: {_anew(data)}")
+    found = f"the unseal key in {where(data)} does not open the private Vault"
+    return Refused(f"{found}: put the right one back, or begin anew: {_anew(data)}")
 
 
 def is_empty(data: Path) -> Refused:
     """What was stored is not there any more."""
-    return Refused(f"`{folder(data) / 'store'}` of the private Vault is empty: {_anew(data)}")
+    found = f"`{folder(data) / 'store'}` of the private Vault is empty"
+    return Refused(f"{found}: put back what it held, or begin anew: {_anew(data)}")
+
+
+def makes_no_token(data: Path) -> Refused:
+    """A Vault that does not do for the unseal key what others do."""
+    return Refused(f"the token of the private Vault ended, and it makes no new one: begin anew: {_anew(data)}")
 
 
 def problem(error: Exception, place: Place, what: str) -> UserError:
@@ -227,6 +235,4 @@ def _text(file: Path) -> str:
 
 def _anew(data: Path) -> str:
     own = folder(data)
-    return (
-        f"put them back, or begin anew: `ctl down`, `mv {own} {own}.old`, then `ctl login PROVIDER` for each provider"
-    )
+    return f"`ctl down`, `mv {own} {own}.old`, then `ctl login PROVIDER` for each provider"

@@ -91,7 +91,7 @@ def with_a_token(data: Path, address: str, keys: Keys, say: Say) -> None:
         private.write_keys(data, Keys(unseal_key=keys.unseal_key, token=_token(root)))
         root.auth.token.revoke_self()
     except VaultError:
-        raise private.does_not_fit(data) from None
+        raise private.makes_no_token(data) from None
 
 
 def _carried_out(data: Path, keys: Keys | None, say: Say) -> None:

@@ -166,13 +166,13 @@ def test_keys_of_another_vault_and_an_emptied_store_are_said(owner: Owner) -> No
     right = owner.keys()
     private.write_keys(owner.data, private.Keys(unseal_key="AAAA" * 11, token=right.token))
     owner.kill()
-    with pytest.raises(Refused, match="does not open the private Vault: put them back"):
+    with pytest.raises(Refused, match="does not open the private Vault: put the right one back"):
         ensure_private(owner.settings, quiet)
     private.write_keys(owner.data, right)
     ensure_private(owner.settings, quiet)
     owner.kill()
     (owner.data / "vault" / "store").rename(owner.data / "vault" / "elsewhere")
-    with pytest.raises(Refused, match="is empty: put them back"):
+    with pytest.raises(Refused, match="is empty: put back what it held"):
         ensure_private(owner.settings, quiet)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from private_vault import KEY, Owner, key_of, quiet
 
+from app.errors import UserError
 from app.secrets import Unreachable, entries, private, store
+from app.stack import vault_setup
 from app.stack.vault import ensure_private, keep_up
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180, func_only=True)]
@@ -87,6 +89,34 @@ def test_two_logins_at_once_share_one_vault(owner: Owner) -> None:
     assert owner.processes() == [owner.server.pid]
     assert [entry.provider for entry in entries()] == ["stepfun", "zai"]
     assert key_of("stepfun") == f"{KEY}-stepfun"
+    assert "removed the key of zai from the private Vault" in owner.ctl("logout", "zai", cwd=owner.data)
+    assert [entry.provider for entry in entries()] == ["stepfun"]
+
+
+def test_a_vault_that_dies_in_its_set_up_is_said_and_the_next_login_goes_on(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(vault_setup, "_token", lambda root: (owner.kill(), root.sys.list_policies()))
+        with pytest.raises(UserError, match=r"did not do what it was asked .*`.*vault.log`, then try again") as caught:
+            ensure_private(owner.settings, quiet, create=True)
+    assert caught.value.code == 4 and private.ready(owner.data) is None
+    said: list[str] = []
+    ensure_private(owner.settings, said.append, create=True)
+    assert not any("set aside" in line for line in said) and owner.keys().root_token == ""
+
+
+def test_a_key_whose_store_a_power_cut_took_is_given_up(owner: Owner) -> None:
+    child = multiprocessing.get_context("fork").Process(target=_dies, args=(owner, *POINTS["its key is written"]))
+    child.start()
+    child.join()
+    before = owner.keys()
+    owner.kill()
+    shutil.rmtree(owner.data / "vault" / "store")
+    ensure_private(owner.settings, quiet, create=True)
+    assert owner.keys().unseal_key != before.unseal_key
+    store("zai", KEY)
+    assert key_of() == KEY
 
 
 def test_a_full_disk_is_said_and_the_next_login_goes_on(owner: Owner, tmp_path: Path) -> None:
