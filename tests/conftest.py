@@ -14,6 +14,7 @@ def _nobodys_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OWN) or name == "CI":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")  # where no private Vault is
 
 
 @pytest.hookimpl(wrapper=True)

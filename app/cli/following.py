@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from app.cli.keeping import keep_stack
 from app.cli.output import note
 from app.domain.run import EXIT_CODES, Decision, Request, RunView
 from app.errors import UserError
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 WAITING, DETACHED = 6, 130
 """Exit codes: the run waits for a decision; this command left a run that goes on."""
-
-
-_LOOK = 0.5
-"""Seconds between two looks at the worker's process."""
 
 
 class Show(Protocol):
@@ -68,7 +65,7 @@ async def follow(
     `ask` puts a request to the person; None: nobody is there.
     """
     stop = _Signals(client, run)
-    keeping = asyncio.create_task(_keep_worker(settings))
+    keeping = asyncio.create_task(keep_stack(settings))
     following = asyncio.create_task(_follow(settings, client, run, show, ask=ask))
     stop.on_detach = following.cancel
     with stop:
@@ -80,18 +77,6 @@ async def follow(
             return Ended(load_view(settings.data_dir, run), DETACHED)
         finally:
             keeping.cancel()
-
-
-async def _keep_worker(settings: Settings) -> None:
-    """Whoever watches also starts the local stack's worker again when it dies; one that somebody started stays."""
-    from app.cli.session import start
-    from app.stack.state import living, load
-
-    while True:
-        await asyncio.sleep(_LOOK)  # nothing tells when a process that is not our child ends
-        if load(settings.data_dir).worker is not None and living(settings.data_dir, "worker") is None:
-            note("the worker is gone")
-            await asyncio.to_thread(start, settings, replace=False)
 
 
 async def _follow(

@@ -43,6 +43,8 @@ class Place(Model):
     role_id: str = ""
     secret_file: str = ""
     """Of `approle` the secret id, of `jwt` and `kubernetes` the token."""
+    private: str = ""
+    """Of the private Vault the data folder it belongs to: `app.secrets.private`."""
 
     def shown(self, name: str = "") -> str:
         """The path of a provider's entry, or of their folder, for a person."""
@@ -103,7 +105,7 @@ def cached_seconds() -> float:
 
 def vault_id() -> str:
     """A digest (12 hex digits) of the Vault that the environment names and of who asks; empty for no Vault."""
-    if not os.environ.get("VAULT_ADDR"):
+    if not os.environ.get("VAULT_ADDR", "").strip():
         return ""
     names = ("VAULT_ADDR", "VAULT_TOKEN")
     more = sorted(name for name in os.environ if name.startswith("VAULT_") and name not in names)

@@ -11,8 +11,10 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from app.errors import UserError
+from app.secrets import install, private
 from app.secrets.place import Place, env_token, named
 from app.secrets.secret import NoSecret, Refused, Unreachable
+from app.settings import load
 
 TIMEOUT = 10
 """Seconds for one request."""
@@ -89,6 +91,8 @@ def about() -> dict[str, Any]:
         left = int(token["ttl"])
         return {
             "address": place.address,
+            **({"private": str(private.folder(Path(place.private)))} if place.private else {}),
+            **({"opened_by": private.where(Path(place.private))} if place.private else {}),
             "namespace": place.namespace,
             "keys": place.shown(),
             "login": place.auth,
@@ -120,14 +124,11 @@ def _renewed(client: Any, place: Place) -> float:
 
 
 def _place(what: str) -> tuple[Place, str]:
-    place = named()
+    place = named() or private.place(load().data_dir)
     if place is None:
-        next_step = f", then `ctl login {what}`" if what else ""
-        raise NoSecret(
-            f"no key for provider `{what}`: set `VAULT_ADDR` and `VAULT_TOKEN`{next_step}" if what else
-            "no Vault is configured: set `VAULT_ADDR` and `VAULT_TOKEN`"
-        )  # fmt: skip
-    if place.auth != "token":
+        missing = f"no key for provider `{what}`" if what else "no Vault is configured"
+        raise NoSecret(f"{missing}: {install.next_step(what)}")
+    if place.private or place.auth != "token":
         return place, ""
     if not (token := env_token()):
         raise NoSecret(f"no token for Vault at `{place.address}`: set `VAULT_TOKEN` or run `vault login`")
@@ -135,6 +136,8 @@ def _place(what: str) -> tuple[Place, str]:
 
 
 def _client(place: Place, token: str) -> Any:
+    if place.private:
+        return private.asking(place, Path(place.private))
     import hvac
 
     return hvac.Client(url=place.address, token=token, timeout=TIMEOUT, namespace=place.namespace or None)
@@ -192,6 +195,8 @@ def _login_refused(place: Place) -> Refused:
 def _problem(error: Exception, place: Place, what: str) -> UserError:
     from hvac import exceptions as vault
 
+    if place.private:
+        return private.problem(error, place, what)
     match error:
         case vault.InvalidPath():
             return NoSecret(f"no key for provider `{what}` in Vault at `{place.address}`: run `ctl login {what}`")

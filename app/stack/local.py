@@ -10,8 +10,10 @@ from pathlib import Path
 
 from app.errors import UserError
 from app.pids import start_time
+from app.secrets import private
 from app.secrets.place import vault_id
 from app.settings import Settings
+from app.stack import vault
 from app.stack.identity import build_id, data_id
 from app.stack.logs import opened_log, tail
 from app.stack.state import Service, is_ready, living, load, save, stop, worker_gone
@@ -20,6 +22,8 @@ from app.stream.files import locked, told_plainly
 DRAIN = 35.0
 """Seconds that a worker has to finish what it does; it is asked to drain for 30."""
 _PATIENCE = 60.0
+_PRIVATE = "private"
+"""The private Vault, where a Vault is told by its digest."""
 
 Say = Callable[[str], None]
 
@@ -36,9 +40,10 @@ def ensure(settings: Settings, say: Say, *, replace: bool = True) -> None:
     def worker_is_right() -> bool:
         return _current_worker(settings) or (not replace and living(data, "worker") is not None)
 
-    if (external or living(data, "temporal")) and worker_is_right():
+    if (external or living(data, "temporal")) and worker_is_right() and vault.is_right(data):
         return
     with told_plainly(data), stack_lock(data):
+        vault.keep_up(settings, say)
         if not external and living(data, "temporal") is None:
             say("starting the local Temporal server")
             from app.stack.server import start
@@ -68,20 +73,27 @@ def down(settings: Settings, say: Say) -> list[str]:
     data = settings.data_dir
     stopped: list[str] = []
     with stack_lock(data):
-        for name, patience in (("worker", DRAIN), ("demo", 5.0), ("temporal", 15.0)):
+        for name, patience in (("worker", DRAIN), ("demo", 5.0), ("vault", vault.DOWN), ("temporal", 15.0)):
             service: Service | None = getattr(load(data), name)
             if service is not None and service.alive:
                 say(f"stopping the {name} (process {service.pid}{', it drains for up to 30 s' * (name == 'worker')})")
                 stop(service, patience)
                 stopped.append(name)
-        save(data, "worker", None)
+            if name == "worker":
+                save(data, "worker", None)  # who watches does not take it for dead while the rest is stopped
     return stopped
 
 
 def keys_elsewhere(settings: Settings) -> bool:
     """Whether keys are looked up by a worker that this environment's Vault says nothing about."""
     worker = living(settings.data_dir, "worker")
-    return _external(settings) or (not vault_id() and worker is not None and bool(worker.vault))
+    named = worker is not None and worker.vault not in ("", _PRIVATE)
+    return _external(settings) or (not vault_asked(settings) and named)
+
+
+def vault_asked(settings: Settings) -> str:
+    """Which Vault a worker of this environment asks: a digest of the named one, `private`, or empty for none."""
+    return vault_id() or (_PRIVATE if private.wanted(settings.data_dir) else "")
 
 
 def stack_lock(data: Path) -> AbstractContextManager[None]:
@@ -109,7 +121,7 @@ def _current_worker(settings: Settings) -> bool:
         worker is not None
         and worker.build == build_id()
         and worker.address == _polled(settings)
-        and _knows_vault(worker)
+        and knows_vault(settings, worker)
         and is_ready(data, worker)
     )
 
@@ -120,9 +132,13 @@ def _polled(settings: Settings) -> str:
     return settings.address or os.environ.get("TEMPORAL_ADDRESS", "") or (local.address if local else "")
 
 
-def _knows_vault(worker: Service) -> bool:
-    """Whether it asks the Vault that this environment names; one that names none changes nothing."""
-    return vault_id() in ("", worker.vault)
+def knows_vault(settings: Settings, worker: Service) -> bool:
+    """Whether it asks the Vault that this environment means; one that means none changes nothing.
+
+    A worker that was told of no Vault looks for the private one at each question: also for one that is made later.
+    """
+    asked = vault_asked(settings)
+    return asked in ("", worker.vault) or (asked == _PRIVATE and not worker.vault)
 
 
 def _replace_worker(settings: Settings, say: Say) -> None:
@@ -133,7 +149,7 @@ def _replace_worker(settings: Settings, say: Say) -> None:
     if old is not None:
         reasons = {
             "the installed code is newer": old.build != build_id(),
-            "another Vault is named now": not _knows_vault(old),
+            "another Vault is named now": not knows_vault(settings, old),
             "Temporal is at another address now": old.address != _polled(settings),
         }
         say(": ".join(["replacing the worker", *(why for why, true in reasons.items() if true)][:2]))
@@ -156,7 +172,7 @@ def _replace_worker(settings: Settings, say: Say) -> None:
         started=start_time(process.pid),
         build=build_id(),
         address=_polled(settings),
-        vault=vault_id(),
+        vault=vault_asked(settings),
     )
     save(data, "worker", service)
     _wait_ready(data, service, process)

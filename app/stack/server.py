@@ -1,12 +1,9 @@
 """Our own Temporal dev server: durable in `temporal.db`, on loopback, with the settings that make it fast."""
 
 import asyncio
-import random
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,15 +17,12 @@ from app.pids import start_time
 from app.settings import Settings
 from app.stack.connect import SEARCH_ATTRIBUTES
 from app.stack.logs import opened_log, tail, without_vault
+from app.stack.ports import any_port, kept_port, port_of
 from app.stack.state import Service, load, save
 
 PORT, UI_PORT = 7233, 8233
 RETENTION_HOURS = 720
 _PATIENCE = 40.0
-_FREED = 5.0
-"""Seconds for an ended server to let go of its ports."""
-_ANY = (20_000, 32_000)
-"""Below the ports that systems give to outgoing connections."""
 _DYNAMIC = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
@@ -102,33 +96,9 @@ def _argv(data: Path, namespace: str, port: int, ui_port: int) -> list[str]:
 
 def _ports(before: Service | None) -> tuple[int, int]:
     """The ports it had before, so that workers, links and watchers stay right; else the usual ones; else any."""
-    had = [int(url.rpartition(":")[2]) for url in (before.address, before.ui)] if before else [0, 0]
-    port, ui_port = (_port(*pair) for pair in zip(had, (PORT, UI_PORT), strict=True))
+    had = [port_of(url) for url in (before.address, before.ui)] if before else [0, 0]
+    port, ui_port = (kept_port(*pair) for pair in zip(had, (PORT, UI_PORT), strict=True))
     return port, ui_port
-
-
-def _port(had: int, usual: int) -> int:
-    deadline = time.monotonic() + _FREED
-    while had and time.monotonic() < deadline:
-        if _free(had):
-            return had
-        time.sleep(0.02)  # a killed server's last threads hold it for a moment, and nothing tells
-    return usual if _free(usual) else any_port()
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as own:
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            own.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def any_port() -> int:
-    """A free port that no outgoing connection is ever given while the server is down."""
-    return next(port for port in iter(lambda: random.randrange(*_ANY), None) if _free(port))
 
 
 async def _serving(service: Service, process: "subprocess.Popen[bytes]", namespace: str) -> None:

@@ -12,7 +12,7 @@ from app.domain.base import Model
 from app.pids import start_time
 from app.stream.files import replace_file
 
-Name = Literal["temporal", "worker", "demo"]
+Name = Literal["temporal", "worker", "demo", "vault"]
 
 
 class Service(Model):
@@ -41,6 +41,8 @@ class State(Model):
     worker: Service | None = None
     demo: Service | None = None
     """The scripted model, for runs with `--model demo/scripted`."""
+    vault: Service | None = None
+    """The private Vault, for keys where the environment names none."""
 
 
 def load(data: Path) -> State:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
-from app.tools.paths import resolve, sensitive, shown
+from app.tools.paths import closed, resolve, sensitive, shown
 from app.tools.ripgrep import files, lines
 from app.tools.text import missing
 
@@ -62,6 +62,8 @@ def _matches(
                     out.append("--")
                 continue
             if (wanted is not None and path not in wanted) or (sensitive(path) and not ctx.allowed):
+                continue
+            if closed(ctx, folder / path):
                 continue
             is_match = matched[2] == b":"
             if is_match and count == MOST:

@@ -33,7 +33,7 @@ def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
     """The real path in the worktree, symlinks followed; it may not exist.
 
     Raises `ToolError` for paths that leave the worktree (unless allowed, and then only to read), and
-    for `.git` and files of secrets unless allowed.
+    for `.git`, for the private Vault, and for files of secrets unless allowed.
     """
     if not path or "\0" in path:
         raise ToolError("the path is empty or holds a NUL byte; name a file")
@@ -41,6 +41,8 @@ def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
         return _output(ctx, path, write)
     real = _real(ctx.workspace, ctx.worktree, path)
     top = Path(os.path.realpath(ctx.worktree))
+    if closed(ctx, real):
+        raise ToolError(f"`{path}` belongs to the private Vault, which no tool reads; go on without it")
     if not real.is_relative_to(top):
         if ctx.allowed and not write:
             return real
@@ -50,6 +52,11 @@ def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
     if not ctx.allowed and (sensitive(path) or sensitive(real.name)):
         raise ToolError(f"`{path}` may hold secrets, and nobody allowed it; go on without it")
     return real
+
+
+def closed(ctx: ToolContext, real: Path) -> bool:
+    """Whether a real path lies in the private Vault's folder, which nobody can allow."""
+    return real.is_relative_to(os.path.realpath(ctx.data / "vault"))
 
 
 def shown(ctx: ToolContext, real: Path) -> str:

@@ -241,7 +241,9 @@ def test_a_key_can_be_stored_untried(ctl: Any, servers: tuple[Servers, str]) -> 
 
 
 def test_login_says_what_is_missing(ctl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "VAULT_ADDR" in ctl("login", "zai", "--stdin").err
+    monkeypatch.setenv("PATH", "")
+    said = ctl("login", "zai", "--stdin")
+    assert said.code == 4 and "set `VAULT_ADDR` and `VAULT_TOKEN`, then `ctl login zai`; without a Vault" in said.err
     assert ctl("login", "nobody", "--stdin").code == 2
     assert "needs no key" in ctl("login", "demo", "--stdin").err
     monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")

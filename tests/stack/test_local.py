@@ -16,8 +16,8 @@ from app.errors import UserError
 from app.settings import Settings
 from app.stack.connect import check_search_attributes, connect
 from app.stack.demo import ensure_demo
-from app.stack.local import down, ensure
-from app.stack.state import State, living, load, save
+from app.stack.local import down, ensure, knows_vault
+from app.stack.state import Service, State, living, load, save
 
 DAY = Duration(seconds=24 * 3600)
 
@@ -143,3 +143,25 @@ def test_an_unreachable_server_is_one_sentence(tmp_path: Path) -> None:
 def test_a_torn_state_file_is_no_state(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text("{ torn")
     assert load(tmp_path) == State()
+
+
+@pytest.mark.parametrize(
+    ("named", "private", "worker", "right"),
+    [
+        (False, False, "abc", True),  # who means no Vault changes nothing
+        (False, True, "", True),  # it looks for the private one at each question
+        (False, True, "private", True),
+        (False, True, "abc", False),
+        (True, True, "private", False),  # a named one wins
+    ],
+)
+def test_a_worker_asks_the_vault_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool, private: bool, worker: str, right: bool
+) -> None:
+    own = settings_apart(tmp_path)
+    if named:
+        monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
+    if private:
+        (own.data_dir / "vault").mkdir()
+        (own.data_dir / "vault" / "ready.json").write_text('{"keys": "file"}')
+    assert knows_vault(own, Service(pid=1, started="", vault=worker)) is right

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from app.tools.base import ToolContext, ToolError
+from app.tools.execute import execute
 from app.tools.paths import outside, resolve, sensitive, shown
 
 ROOT = "/home/somebody/project"
@@ -80,3 +82,23 @@ def test_recorded_results_are_found_by_plain_names_only(ctx: ToolContext, path: 
         resolve(ctx, path)
     with pytest.raises(ToolError, match="record"):
         resolve(ctx, "@output/x", write=True)
+
+
+def test_nobody_can_allow_the_private_vault(context, tmp_path: Path) -> None:
+    open_ = context(allowed=True)
+    file = open_.data / "vault" / "unseal.key"
+    file.parent.mkdir(parents=True)
+    file.write_text("TOP-SECRET")
+    (tmp_path / "link").symlink_to(file.parent)
+    for path in (file, tmp_path / "link" / "unseal.key"):
+        with pytest.raises(ToolError, match="private Vault"):
+            resolve(open_, str(path))
+
+
+async def test_grep_above_the_private_vault_does_not_see_it(context, tmp_path: Path) -> None:
+    open_ = context(allowed=True)
+    (open_.data / "vault").mkdir(parents=True)
+    for name in ("vault/unseal.key", "notes.txt"):
+        (open_.data / name).write_text("TOP-SECRET\n")
+    found = await execute("grep", json.dumps({"pattern": "TOP-SECRET", "path": str(tmp_path / "data")}), open_)
+    assert "notes.txt" in found.text and "unseal" not in found.text

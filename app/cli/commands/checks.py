@@ -197,10 +197,10 @@ def _projections(settings: "Settings") -> Iterator[Check]:
         yield Check("ok", "projections", f"{len(found)} runs, each as its journal tells")
 
 
-def _vault(_: "Settings") -> Iterator[Check]:
+def _vault(settings: "Settings") -> Iterator[Check]:
     address = os.environ.get("VAULT_ADDR", "")
     if not address:
-        yield Check("warn", "vault", "not configured: set `VAULT_ADDR` and `VAULT_TOKEN`, then `ctl login PROVIDER`")
+        yield from _private_vault(settings.data_dir)
         return
     if not os.environ.get("VAULT_TOKEN") and not (Path.home() / ".vault-token").is_file():
         yield Check("warn", "vault", f"no token for `{address}`: set `VAULT_TOKEN` or run `vault login`")
@@ -219,6 +219,23 @@ def _vault(_: "Settings") -> Iterator[Check]:
         yield Check("FAIL", "vault", f"`{address}` is sealed; unseal it: `vault operator unseal`")
     else:
         yield Check("ok", "vault", address)
+
+
+def _private_vault(data: Path) -> Iterator[Check]:
+    from app.secrets import install, private
+    from app.stack.vault import health
+
+    if private.ready(data) is None:
+        yield Check("warn", "vault", f"not configured: {install.next_step('')}")
+        return
+    private.read_keys(data)
+    found, where = health(data), f"the private Vault; its unseal key and token are in {private.where(data)}"
+    if found == "open":
+        yield Check("ok", "vault", where)
+    elif install.program():
+        yield Check("ok", "vault", f"{where}; it is not open, `ctl up` opens it")
+    else:
+        yield Check("FAIL", "vault", f"the private Vault needs `vault` on PATH: {install.install_line()}")
 
 
 def _stack(settings: "Settings") -> Iterator[Check]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from app.domain.run import ModelRef
+    from app.settings import Settings
 
 login_app = typer.Typer(add_completion=False)
 logout_app = typer.Typer(add_completion=False)
@@ -30,21 +31,22 @@ def login(
     no_check: Annotated[bool, typer.Option("--no-check", help="Do not try the key before it is stored.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Store a provider's key in Vault (`VAULT_ADDR`, `VAULT_TOKEN`), after trying it once."""
+    """Store a provider's key in Vault, after trying it once. Without `VAULT_ADDR`, in a private one that it starts."""
     from pydantic import SecretStr
 
     from app.llm import resolve
     from app.llm.registry import provider_of
-    from app.secrets import store
+    from app.secrets import private, store
     from app.settings import load
+    from app.stack.vault_setup import synced
 
-    model = resolve(f"{provider}/login", base_url, load())
+    settings = load()
+    model = resolve(f"{provider}/login", base_url, settings)
     if not base_url:
         model = model.model_copy(update={"base_url": ""})  # a key is stored for where this command says, only
     if not provider_of(model).needs_key:
         raise UserError(f"provider `{provider}` needs no key")
-    if not os.environ.get("VAULT_ADDR"):
-        raise UserError("no Vault is configured: set `VAULT_ADDR` and `VAULT_TOKEN`, then try again", 4)
+    _open_vault(settings, provider)
     if caution := provider_of(model).note:
         note(f"careful: {caution}")
     key = SecretStr(_json_asked(provider, stdin) if provider == "vertex-glm" else _asked(provider, stdin))
@@ -52,10 +54,13 @@ def login(
         note(f"trying the key at {provider}")
         asyncio.run(_try(model, key))
     store(provider, key.get_secret_value(), model.base_url)
+    if private.wanted(settings.data_dir):
+        synced(settings.data_dir)
     if json:
         print_json({"provider": provider, "base_url": model.base_url, "checked": not no_check})
     else:
-        note(f"stored the key of {provider} in Vault{' (not tried)' * no_check}")
+        note(f"stored the key of {provider} in {_named()}{' (not tried)' * no_check}")
+    _say_of_worker(settings)
 
 
 @logout_app.command()
@@ -65,12 +70,40 @@ def logout(
 ) -> None:
     """Remove a provider's key from Vault, with all its versions. Runs that need it stop at their next call."""
     from app.secrets import remove
+    from app.settings import load
+    from app.stack.vault import ensure_private
 
+    ensure_private(load(), note)
     remove(provider)
     if json:
         print_json({"provider": provider, "removed": True})
     else:
-        note(f"removed the key of {provider} from Vault")
+        note(f"removed the key of {provider} from {_named()}")
+
+
+def _open_vault(settings: "Settings", provider: str) -> None:
+    """The private Vault is there and open, where the environment names none. Raises `UserError` with the next step."""
+    from app.secrets import install, private
+    from app.stack.vault import ensure_private
+
+    if os.environ.get("VAULT_ADDR", "").strip():
+        return
+    if not install.program() and private.ready(settings.data_dir) is None:
+        raise UserError(f"no Vault is configured: {install.next_step(provider)}", 4)
+    ensure_private(settings, note, create=True)
+
+
+def _named() -> str:
+    return "Vault" if os.environ.get("VAULT_ADDR", "").strip() else "the private Vault"
+
+
+def _say_of_worker(settings: "Settings") -> None:
+    from app.stack.local import knows_vault
+    from app.stack.state import living
+
+    worker = living(settings.data_dir, "worker")
+    if worker is not None and not knows_vault(settings, worker):
+        note("the worker asks another Vault: `ctl up` replaces it")
 
 
 def _asked(provider: str, stdin: bool) -> str:

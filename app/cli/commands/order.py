@@ -175,9 +175,11 @@ def _look_key_up(settings: "Settings", ref: "ModelRef") -> None:
     from app.llm.registry import provider_of
     from app.secrets import provider_key
     from app.stack.local import keys_elsewhere
+    from app.stack.vault import ensure_private
 
     own_server = ref.provider == "openai" and bool(ref.base_url)
     if provider_of(ref).needs_key and not own_server and not keys_elsewhere(settings):
+        ensure_private(settings, note)
         provider_key(ref.provider)
 
 

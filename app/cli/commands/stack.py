@@ -12,6 +12,7 @@ import typer
 
 from app.cli.commands.common import print_table, say
 from app.cli.output import JsonFlag, note, one_line, print_json
+from app.errors import UserError
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -28,9 +29,12 @@ def up(json: JsonFlag = False) -> None:
     """Start the local stack, Temporal and a worker, where it is not running."""
     from app.settings import load
     from app.stack.local import ensure
+    from app.stack.vault import ensure_private, health
 
     settings = load()
     ensure(settings, note)
+    if health(settings.data_dir) == "open":  # else `ensure` said why it is not
+        ensure_private(settings, note)
     told = report(settings)
     if json:
         print_json(told)
@@ -74,8 +78,13 @@ def worker(
 ) -> None:
     """Run a worker in this terminal until Ctrl-C, against any configured Temporal."""
     from app.settings import load
+    from app.stack.vault import ensure_private
 
     settings = load(address=address, namespace=namespace)
+    try:
+        ensure_private(settings, note)
+    except UserError as error:
+        note(str(error))  # work that needs a key waits
     environment = {
         **os.environ,
         "CODETETHER_DATA_DIR": str(settings.data_dir),
@@ -90,6 +99,7 @@ def worker(
 
 def report(settings: "Settings") -> dict[str, Any]:
     """The stack in words: `up` (all that a run needs is there), `services`, `runs` in progress."""
+    from app.stack import vault
     from app.stack.identity import build_id
     from app.stack.state import is_ready, living
     from app.stream.listing import runs
@@ -99,13 +109,13 @@ def report(settings: "Settings") -> dict[str, Any]:
     external = "" if server else external_address(settings)
     address = server.address if server else external
     listens = bool(address) and answers(address)
-    services = [line for name in ("temporal", "worker", "demo") if (line := _service(data, name))]
+    services = [line for name in ("temporal", "worker", "demo", "vault") if (line := _service(data, name))]
     if external:
         services[0] |= {"state": "external" if listens else "does not answer", "address": external}
     working = living(data, "worker")
     current = working is not None and working.build == build_id() and is_ready(data, working)
     return {
-        "up": current and listens,
+        "up": current and listens and vault.is_right(data),
         "data": str(data),
         "address": address,
         "ui": server.ui if server else os.environ.get("TEMPORAL_UI_URL", ""),
@@ -155,9 +165,10 @@ def since(started: str) -> str:
 def _service(data: Path, name: str) -> dict[str, Any] | None:
     from app.stack.identity import build_id
     from app.stack.state import is_ready, load
+    from app.stack.vault import health
 
     service: Service | None = getattr(load(data), name)
-    if service is None and name == "demo":
+    if service is None and name in ("demo", "vault"):
         return None
     if service is None or not service.alive:
         return {"name": name, "state": "down", "pid": None, "since": "", "address": "", "build": ""}
@@ -165,6 +176,8 @@ def _service(data: Path, name: str) -> dict[str, Any] | None:
     if name == "worker":
         state = "up" if is_ready(data, service) else "starting"
         build = "current" if service.build == build_id() else "older"
+    if name == "vault":
+        state = {"open": "up", "mute": "does not answer"}.get(found := health(data), found)
     line = {"name": name, "state": state, "pid": service.pid, "since": since(service.started)}
     return line | {"address": service.address, "build": build}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.commands.common import moment, print_table, say
-from app.cli.output import JsonFlag, print_json
+from app.cli.output import JsonFlag, note, print_json
 from app.errors import UserError
 
 vault_app = typer.Typer(add_completion=False, no_args_is_help=True, help="Where keys are kept; names, never values.")
@@ -30,6 +30,7 @@ def list_(json: JsonFlag = False) -> None:
     """Every provider that has a key, with the names of its fields."""
     from app.secrets import entries
 
+    _opened()
     found = entries()
     if json:
         print_json([entry.model_dump() for entry in found])
@@ -48,6 +49,7 @@ def check(
     """Read each key and try it once at its provider. Exit code 1 when one does not work."""
     from app.secrets import entries
 
+    _opened()
     names = [provider] if provider else [entry.provider for entry in entries()]
     lines: list[dict[str, Any]] = []
     for name in names:
@@ -61,6 +63,14 @@ def check(
         say("no provider has a key yet: `ctl login PROVIDER`")
     if not all(line["ok"] for line in lines):
         raise typer.Exit(1)
+
+
+def _opened() -> None:
+    """The private Vault runs, where it is the one that is asked."""
+    from app.settings import load
+    from app.stack.vault import ensure_private
+
+    ensure_private(load(), note)
 
 
 def _problem(provider: str) -> str:

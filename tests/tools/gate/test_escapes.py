@@ -17,6 +17,7 @@ import pytest
 
 from app.cli.output import plain
 from app.domain.tool import Workspace
+from app.secrets.private import key_file
 from app.tools.gate.permission import judge
 from app.tools.gate.sandbox import Sandbox
 from app.tools.gate.sandbox.cgroups import folders
@@ -38,6 +39,15 @@ async def reads_a_key(place: Place) -> bool:
 
 async def reads_the_vault_token(place: Place) -> bool:
     return "TOP-SECRET" in (await place.run("cat ~/.vault-token")).output
+
+
+async def reads_what_opens_the_private_vault(place: Place) -> bool:
+    file = key_file(place.data)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("TOP-SECRET")
+    return (
+        "TOP-SECRET" in (await place.run(f"cat {file}; cat {file.parent}/*; tail -n +1 /proc/self/root{file}")).output
+    )
 
 
 async def reads_its_environment(place: Place) -> bool:
@@ -191,6 +201,7 @@ MATRIX: dict[Attack, tuple[bool, bool, bool]] = {
     writes_outside: (True, True, False),
     reads_a_key: (True, True, False),
     reads_the_vault_token: (True, True, False),
+    reads_what_opens_the_private_vault: (True, True, False),
     reads_its_environment: (True, True, True),
     reads_the_environment_of_another: (True, True, False),
     kills_another: (True, True, False),
