@@ -68,7 +68,7 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
     except Exception as error:
         raise _told(error, request.model, access) from None
     refuse(request.model, response)
-    return answer_of(request.model, response)
+    return answer_of(request, response)
 
 
 def _told(error: Exception, model: ModelRef, access: "Access") -> ModelError:
@@ -101,6 +101,7 @@ async def _response(
     from pydantic_ai.direct import model_request_stream
 
     from app.llm.client import parameters_of, settings_of
+    from app.llm.mended import count_last
     from app.llm.messages import delta_of
 
     async with model_request_stream(
@@ -110,6 +111,7 @@ async def _response(
         model_request_parameters=parameters_of(request),
         instrument=False,
     ) as stream:
+        count_last(stream)
         bound = _Bound(request)
         async for event in stream:
             bound.count(event)

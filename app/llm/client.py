@@ -79,15 +79,15 @@ def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
 
 def settings_of(request: ChatRequest, model: Model) -> ModelSettings:
     """Bounds, and a forced call where the provider knows one; prompts are cached where that must be asked for."""
-    patience: Any = httpx2.Timeout(SILENCE, connect=CONNECT)  # typed as httpx's own where that is installed, too
-    settings = ModelSettings(max_tokens=request.max_tokens, timeout=patience)
+    settings = ModelSettings(max_tokens=request.max_tokens)
     if request.must_call and request.tools and model.profile.get("supports_forced_tool_choice", True):
         settings["tool_choice"] = "required"
     kind = provider_of(request.model).kind
     if kind in ("anthropic", "bedrock"):
         settings["cache"] = True
-    if kind in ("google", "bedrock"):
-        settings["timeout"] = SILENCE  # their SDKs take seconds only
+    patience: Any = httpx2.Timeout(SILENCE, connect=CONNECT)  # typed as httpx's own where that is installed, too
+    if kind != "bedrock":  # there the client itself was made with them
+        settings["timeout"] = SILENCE if kind == "google" else patience  # Google's SDK takes seconds only
     return settings
 
 

@@ -1,6 +1,5 @@
 """Between the JSON of recorded messages and pydantic-ai's own. Imported only when a call is made."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from pydantic_ai.messages import (
 
 from app.domain.run import ModelRef
 from app.domain.session import Usage
+from app.llm.mended import calls_once
 from app.llm.port import Answer, CallOut, ChatRequest, ModelError, merged
 from app.llm.prices import cost_of
 from app.llm.registry import provider_of
@@ -97,9 +97,10 @@ def refuse(model: ModelRef, response: ModelResponse) -> None:
         raise ModelError("refused", f"model `{model.id}` refused to answer; reword the task or choose another model")
 
 
-def answer_of(model: ModelRef, response: ModelResponse) -> Answer:
+def answer_of(request: ChatRequest, response: ModelResponse) -> Answer:
     """The answer with unique call ids and arguments that are never empty."""
-    response = replace(response, parts=_distinct(response.parts))
+    offered = {tool.get("function", tool)["name"] for tool in request.tools}
+    response = replace(response, parts=calls_once(response.parts, offered))
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     used = response.usage
     return Answer(
@@ -113,36 +114,9 @@ def answer_of(model: ModelRef, response: ModelResponse) -> Answer:
             cache_write=used.cache_write_tokens,
             reasoning=used.output_reasoning_tokens,
         ),
-        cost=cost_of(model, used),
+        cost=cost_of(request.model, used),
         finish=response.finish_reason or "",
     )
-
-
-def _distinct(parts: Any) -> list[Any]:
-    """The parts with every call's arguments as text and no id twice: a result must find its one call."""
-    seen: set[str] = set()
-    result: list[Any] = []
-    for part in parts:
-        if isinstance(part, ToolCallPart):
-            name = _unused(part.tool_call_id, seen)
-            seen.add(name)
-            result.append(replace(part, tool_call_id=name, args=_text_of(part.args)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        else:
-            result.append(part)
-    return result
-
-
-def _unused(name: str, seen: set[str]) -> str:
-    number, result = 2, name
-    while result in seen:
-        number, result = number + 1, f"{name}-{number}"
-    return result
-
-
-def _text_of(arguments: str | dict[str, Any] | None) -> str:
-    if isinstance(arguments, dict):
-        return json.dumps(arguments, ensure_ascii=False)
-    return arguments if arguments and arguments.strip() else "{}"
 
 
 def _dumped(response: ModelResponse) -> dict[str, Any]:

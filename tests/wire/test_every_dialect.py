@@ -1,16 +1,14 @@
-"""Every misbehaviour against every dialect: each has one kind, no half answer passes, keys stay where they belong."""
+"""Every dialect: two turns, each status its kind, no half answer, keys stay where they belong."""
 
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from dialects import DIALECTS, Dialect
 
-from app.llm import Answer, ModelError, answer, client, tool_result_message, user_message
+from app.llm import Answer, ModelError, answer, tool_result_message, user_message
 from app.llm.registry import PROVIDERS
 
 KEY = "sk-live-0123456789"
@@ -95,45 +93,25 @@ async def test_two_turns_with_a_call_and_its_result(server: Server) -> None:
         (400, "odd field", "bad_request"),
         (500, "oh", "server"),
         (503, "later", "server"),
-        (529, "Overloaded", "server"),
         (302, "moved", "bad_request"),
-        (307, "moved", "bad_request"),
     ],
 )
 async def test_each_status_has_its_kind(server: Server, status: int, text: str, kind: str) -> None:
     # A redirect leads to this very server: a key that followed would be seen a second time.
-    server.fails(status, text, **({"location": f"{server.wire.url}/elsewhere"} if status in (302, 307) else {}))
+    server.fails(status, text, **({"location": f"{server.wire.url}/elsewhere"} if status == 302 else {}))
     assert (await server.failure()).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("headers", "least", "most"),
-    [
-        ({"retry_after": "17"}, 17.0, 17.0),
-        ({"retry_after_ms": "1500"}, 1.5, 1.5),
-        ({"retry_after": "DATE"}, 1.0, 1800.0),
-        ({"retry_after": "soon"}, None, None),
-    ],
-)
-async def test_each_form_of_retry_after(server: Server, headers: dict[str, str], least: Any, most: Any) -> None:
-    moment = format_datetime(datetime.now(UTC) + timedelta(minutes=30), usegmt=True)
-    server.fails(429, "slow down", **{name: text.replace("DATE", moment) for name, text in headers.items()})
-    wait = (await server.failure()).retry_after
-    assert wait is None if least is None else wait is not None and least <= wait <= most
+@pytest.mark.parametrize(("headers", "wait"), [({"retry_after_ms": "1500"}, 1.5), ({"retry_after": "soon"}, None)])
+async def test_each_form_of_retry_after(server: Server, headers: dict[str, str], wait: float | None) -> None:
+    server.fails(429, "slow down", **headers)
+    assert (await server.failure()).retry_after == wait
 
 
 Says = Callable[[Server], None]
 STREAMS: dict[str, tuple[Says, set[str]]] = {
     "cut": (lambda s: s.says(*s.dialect.frames("half", False, False), cut=True), {"connection", "protocol"}),
-    "cut in a frame": (
-        lambda s: s.says(b"".join(s.dialect.frames("half", False, True))[:-25], cut=True),
-        {"connection", "protocol"},
-    ),
     "no finish": (lambda s: s.says(*s.dialect.frames("whole?", False, False)), {"protocol", "connection"}),
-    "an error inside": (
-        lambda s: s.says(*s.dialect.frames("half", False, False), s.dialect.in_stream()),
-        {"server"},
-    ),
     "an error at once": (lambda s: s.says(s.dialect.in_stream()), {"server"}),
     "garbage": (lambda s: s.says(b"<html>hello</html>"), {"protocol", "connection"}),
     "nothing": (lambda s: s.says(b""), {"protocol", "connection"}),
@@ -146,19 +124,6 @@ async def test_no_half_answer_passes(server: Server, name: str) -> None:
     says(server)
     error = await server.failure()
     assert error.kind in kinds and error.retryable, f"{error.kind}: {error}"
-
-
-async def test_a_stall_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "SILENCE", 0.3)
-    server.says(*server.dialect.frames("half", False, False), hold=True)
-    assert (await server.failure()).kind == "timeout"
-
-
-async def test_an_endless_answer_is_bounded(server: Server) -> None:
-    frames = server.dialect.frames("x" * 1000, False, False)
-    server.says(*frames[:-1], frames[-1] * 80, hold=True)
-    error = await server.failure(max_tokens=16)
-    assert error.kind == "protocol" and "does not end" in str(error)
 
 
 async def test_a_cancel_in_mid_stream_closes_the_connection(server: Server) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from dialects import DIALECTS
+from keys import service_account
 
 from app.llm import answer, tool_result_message, user_message
 from app.llm.providers import tokens
@@ -25,23 +24,12 @@ def _no_tokens() -> Iterator[None]:
         tokens.drop(name)
 
 
-def stored(url: str, provider: str) -> str:
-    """What Vault holds for it."""
-    if provider != "vertex-glm":
-        return "a-stored-key"
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    account = {"project_id": "p", "private_key": pem, "client_email": "a@b.c", "token_uri": f"{url}/token"}
-    return json.dumps({"type": "service_account", **account})
-
-
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_two_turns_with_one_call(vaulted: Any, provider: str) -> None:
     row, dialect = PROVIDERS[provider], FRAMES[PROVIDERS[provider].kind]
     if row.needs_key:
-        vaulted.fail(200, {"data": {"data": {"api_key": stored(vaulted.url, provider), "base_url": vaulted.url}}})
+        key = service_account(vaulted.url) if provider == "vertex-glm" else "a-stored-key"
+        vaulted.fail(200, {"data": {"data": {"api_key": key, "base_url": vaulted.url}}})
     if provider == "github-copilot":
         vaulted.fail(200, {"token": "t", "expires_at": time.time() + 1500, "endpoints": {"api": vaulted.url}})
     if provider == "vertex-glm":

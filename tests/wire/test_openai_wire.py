@@ -143,9 +143,10 @@ async def test_malformed_arguments_are_handed_on_and_can_be_sent_back(wire: Any)
 
 async def test_duplicate_call_ids_become_distinct_in_calls_and_message(wire: Any) -> None:
     wire.chat(
-        call(0, id="same", name="read", arguments="{}"), call(1, id="same", name="read", arguments="{}"),
+        call(0, id="same", name="read", arguments='{"path":"a"}'),
+        call(1, id="same", name="read", arguments='{"path":"b"}'),
         finish="tool_calls",
-    )  # fmt: skip
+    )
     given = await answer(wire.ask(tools=[READ]))
     assert [out.id for out in given.calls] == ["same", "same-2"]
     assert [part["tool_call_id"] for part in given.message["parts"]] == ["same", "same-2"]

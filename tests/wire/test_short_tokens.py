@@ -1,14 +1,12 @@
 """Short-lived tokens: GitHub's exchange for Copilot, Google's endpoint for Vertex; bought once, before they end."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from keys import service_account
 
 from app.llm import ModelError, answer
 from app.llm.providers import tokens
@@ -96,28 +94,8 @@ async def test_a_token_that_was_refused_is_not_used_again(vaulted: Any) -> None:
     assert (await answer(asked(vaulted, "github-copilot"))).text == "again"
 
 
-@pytest.fixture(scope="module")
-def private_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-
-
-def account(wire: Any, private_key: str) -> str:
-    return json.dumps(
-        {
-            "type": "service_account",
-            "project_id": "acme",
-            "private_key_id": "1",
-            "private_key": private_key,
-            "client_email": "agent@acme.iam.gserviceaccount.com",
-            "token_uri": f"{wire.url}/token",
-        }
-    )
-
-
-async def test_vertex_signs_for_a_token_and_keeps_it(vaulted: Any, private_key: str) -> None:
-    gives(vaulted, account(vaulted, private_key))
+async def test_vertex_signs_for_a_token_and_keeps_it(vaulted: Any) -> None:
+    gives(vaulted, service_account(vaulted.url))
     vaulted.fail(200, {"access_token": "ya29.short", "expires_in": 3600, "token_type": "Bearer"})
     for text in ("one", "two"):
         vaulted.chat({"content": text})
@@ -130,10 +108,8 @@ async def test_vertex_signs_for_a_token_and_keeps_it(vaulted: Any, private_key: 
 
 
 @pytest.mark.parametrize(("status", "error", "kind"), [(400, "invalid_grant", "auth"), (403, "no", "auth")])
-async def test_a_refused_account_is_a_refused_key(
-    vaulted: Any, private_key: str, status: int, error: str, kind: str
-) -> None:
-    gives(vaulted, account(vaulted, private_key))
+async def test_a_refused_account_is_a_refused_key(vaulted: Any, status: int, error: str, kind: str) -> None:
+    gives(vaulted, service_account(vaulted.url))
     vaulted.fail(status, {"error": error, "error_description": "Invalid JWT Signature."})
     with pytest.raises(ModelError) as caught:
         await answer(asked(vaulted, "vertex-glm"))

@@ -47,6 +47,12 @@ def _openai_like(model: ModelRef, access: Access, client: Any) -> Model:
             from pydantic_ai.providers.openrouter import OpenRouterProvider
 
             return OpenRouterModel(model.name, provider=OpenRouterProvider(openai_client=client), profile=plain)
+        case "github-copilot":
+            from pydantic_ai.models.github_copilot import GitHubCopilotModel
+            from pydantic_ai.providers.github_copilot import GitHubCopilotProvider
+
+            # It refuses `max_tokens`, and has a field of its own for thoughts: its provider's profile says so.
+            return GitHubCopilotModel(model.name, provider=GitHubCopilotProvider(openai_client=client), profile=whole)
         case _:
             from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
