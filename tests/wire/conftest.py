@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from keys import service_account
 
 from app.domain.run import ModelRef
 from app.llm import ChatRequest, user_message
+from app.llm.providers import tokens
+from app.llm.registry import PROVIDERS
 from app.secrets import forget
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}
@@ -56,6 +60,16 @@ class Wire:
         """A request to this server."""
         values = {"system": "be brief", "tools": [], "messages": list(messages) or [user_message("hi")]}
         return ChatRequest.model_validate({"model": self.model(provider), **values, **more})
+
+    def admit(self, provider: str) -> None:
+        """Scripts what comes before a provider's first call: Vault's key, and the token that is bought with it."""
+        key = service_account(self.url) if provider == "vertex-glm" else "a-stored-key"
+        if PROVIDERS[provider].needs_key:
+            self.fail(200, {"data": {"data": {"api_key": key, "base_url": self.url}}})
+        if provider == "github-copilot":
+            self.fail(200, {"token": "t", "expires_at": time.time() + 1500, "endpoints": {"api": self.url}})
+        if provider == "vertex-glm":
+            self.fail(200, {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
 
     def fail(self, status: int, error: Any, **headers: str) -> None:
         """Scripts an error response."""
@@ -152,3 +166,5 @@ def _no_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[None]:
     forget()
     yield
     forget()
+    for name in PROVIDERS:
+        tokens.drop(name)

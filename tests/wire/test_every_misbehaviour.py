@@ -1,7 +1,6 @@
 """The table of `tests/support/misbehaviours.py`, cell by cell: a right answer or a classified error, never a guess."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ READ = {
 CELLS = [(name, column) for name, row in TABLE.items() for column, cell in row.items() if isinstance(cell, Case)]
 BEHIND = {"google token": "vertex-glm", "github token": "github-copilot"}
 """Whose call needs the token."""
-
-
-@pytest.fixture(autouse=True)
-def _no_tokens() -> Iterator[None]:
-    yield
-    for name in BEHIND.values():
-        tokens.drop(name)
 
 
 class Server:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from app.llm import ModelError, answer
 from app.llm.providers import tokens
 
 GITHUB = "gho_very-secret-token"
-
-
-@pytest.fixture(autouse=True)
-def _no_tokens() -> Iterator[None]:
-    yield
-    tokens.drop("github-copilot")
-    tokens.drop("vertex-glm")
 
 
 def asked(wire: Any, provider: str) -> Any:
