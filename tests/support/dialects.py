@@ -7,10 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+Call = tuple[str, dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Dialect:
-    """`frames` makes a stream's events from (text, call, whether it finishes); `error` the body of a failure."""
+    """`frames` makes a stream's events from (text, call, whether it finishes); `error` the body of a failure.
+
+    A call is (tool, arguments), or True for one of `read`.
+    """
 
     name: str
     provider: str
@@ -18,9 +23,15 @@ class Dialect:
     """What the path of a request to it holds."""
     secret_header: str
     content_type: str
-    frames: Callable[[str, bool, bool], list[bytes]]
+    frames: Callable[[str, Call | bool, bool], list[bytes]]
     error: Callable[[int, str], Any]
     in_stream: Callable[[], bytes]
+
+
+def _asked(call: Call | bool) -> tuple[str, dict[str, Any], str]:
+    """The tool, its arguments, and those as text."""
+    tool, arguments = call if isinstance(call, tuple) else ("read", {"path": "a"})
+    return tool, arguments, json.dumps(arguments, separators=(",", ":"))
 
 
 def sse(event: dict[str, Any], name: str = "") -> bytes:
@@ -28,13 +39,14 @@ def sse(event: dict[str, Any], name: str = "") -> bytes:
     return f"{head}data: {json.dumps(event)}\n\n".encode()
 
 
-def _openai(text: str, call: bool, ends: bool) -> list[bytes]:
+def _openai(text: str, call: Call | bool, ends: bool) -> list[bytes]:
     def chunk(**more: Any) -> bytes:
         return sse({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **more})
 
     delta: dict[str, Any] = {"content": text}
     if call:
-        function = {"name": "read", "arguments": '{"path":"a"}'}
+        tool, _, arguments = _asked(call)
+        function = {"name": tool, "arguments": arguments}
         delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
     frames = [chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}])]
     if ends:
@@ -44,14 +56,15 @@ def _openai(text: str, call: bool, ends: bool) -> list[bytes]:
     return frames
 
 
-def _anthropic(text: str, call: bool, ends: bool) -> list[bytes]:
+def _anthropic(text: str, call: Call | bool, ends: bool) -> list[bytes]:
     usage = {"input_tokens": 10, "output_tokens": 1}
     message = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m", "stop_reason": None}
     block: dict[str, Any] = {"type": "text", "text": ""}
     delta: dict[str, Any] = {"type": "text_delta", "text": text}
     if call:
-        block = {"type": "tool_use", "id": "c1", "name": "read", "input": {}}
-        delta = {"type": "input_json_delta", "partial_json": '{"path":"a"}'}
+        tool, _, arguments = _asked(call)
+        block = {"type": "tool_use", "id": "c1", "name": tool, "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": arguments}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {**message, "usage": usage}},
         {"type": "content_block_start", "index": 0, "content_block": block},
@@ -67,10 +80,11 @@ def _anthropic(text: str, call: bool, ends: bool) -> list[bytes]:
     return [sse(event, event["type"]) for event in events]
 
 
-def _gemini(text: str, call: bool, ends: bool) -> list[bytes]:
+def _gemini(text: str, call: Call | bool, ends: bool) -> list[bytes]:
     part: dict[str, Any] = {"text": text}
     if call:
-        part = {"functionCall": {"name": "read", "args": {"path": "a"}}, "thoughtSignature": "U0lHTkVE"}
+        tool, values, _ = _asked(call)
+        part = {"functionCall": {"name": tool, "args": values}, "thoughtSignature": "U0lHTkVE"}
     candidate: dict[str, Any] = {"content": {"parts": [part], "role": "model"}, "index": 0}
     frames = [sse({"candidates": [candidate], "modelVersion": "m", "responseId": "r"})]
     if ends:
@@ -94,11 +108,12 @@ def aws_frame(kind: str, body: dict[str, Any], message: str = "event") -> bytes:
     return whole + struct.pack("!I", zlib.crc32(whole))
 
 
-def _bedrock(text: str, call: bool, ends: bool) -> list[bytes]:
-    delta: dict[str, Any] = {"toolUse": {"input": '{"path":"a"}'}} if call else {"text": text}
+def _bedrock(text: str, call: Call | bool, ends: bool) -> list[bytes]:
+    tool, _, arguments = _asked(call)
+    delta: dict[str, Any] = {"toolUse": {"input": arguments}} if call else {"text": text}
     frames = [aws_frame("messageStart", {"role": "assistant"})]
     if call:
-        start = {"toolUse": {"toolUseId": "c1", "name": "read"}}
+        start = {"toolUse": {"toolUseId": "c1", "name": tool}}
         frames.append(aws_frame("contentBlockStart", {"contentBlockIndex": 0, "start": start}))
     frames.append(aws_frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta}))
     if ends:

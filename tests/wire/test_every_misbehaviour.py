@@ -29,7 +29,7 @@ class Server:
         self.wire, self.column = wire, column
         named = {dialect.name: dialect for dialect in DIALECTS}
         self.dialect: Dialect = named.get(column, named["openai"])
-        self.provider = BEHIND.get(column, self.dialect.provider)
+        self.provider = BEHIND.get(column) or self.dialect.provider
         self.key = service_account(wire.url) if column == "google token" else KEY
         wire.fail(200, {"data": {"data": {"api_key": self.key}, "metadata": {}}})
 

@@ -1,5 +1,7 @@
 """Anthropic's messages, direct or through Azure (`https://NAME.services.ai.azure.com/anthropic`)."""
 
+from urllib.parse import urlsplit
+
 import httpx2
 from anthropic import AsyncAnthropic
 from pydantic_ai.models import Model
@@ -11,9 +13,9 @@ from app.llm.port import Access
 
 
 def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
-    """Azure's gateway is spoken to by Anthropic's own client for it: its key goes in other headers."""
+    """Azure is spoken to by Anthropic's own client for it: its key goes as `x-api-key` and `api-key`, not as bearer."""
     key = access.api_key.get_secret_value()
-    if access.base_url.endswith("/anthropic"):
+    if _on_azure(access.base_url):
         from anthropic import AsyncAnthropicFoundry
 
         client = AsyncAnthropicFoundry(
@@ -22,3 +24,12 @@ def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:
         return AnthropicModel(model.name, provider=AnthropicProvider(anthropic_client=client))
     own = AsyncAnthropic(api_key=key, base_url=access.base_url, http_client=http, max_retries=0, timeout=http.timeout)
     return AnthropicModel(model.name, provider=AnthropicProvider(anthropic_client=own))
+
+
+def _on_azure(base_url: str) -> bool:
+    """Azure's own hosts, and whatever gateway stands before them with Azure's whole path, `/anthropic`.
+
+    Other services end so below a longer path (`/api/anthropic`) and take the key as Anthropic does.
+    """
+    parts = urlsplit(base_url)
+    return (parts.hostname or "").endswith(".azure.com") or parts.path == "/anthropic"
