@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.llm import ModelError, answer, check, tool_result_message, user_message
+from app.llm.providers.anthropic import _on_azure
 
 TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {}}}}
 
@@ -164,6 +165,36 @@ async def test_cancelling_closes_the_connection(claude: Any) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(claude.gone.wait(), 30)
+
+
+@pytest.mark.parametrize(("path", "azure"), [("/anthropic", True), ("/api/anthropic", False)])
+async def test_azure_is_given_its_key_as_it_takes_it(claude: Any, path: str, azure: bool) -> None:
+    asked = claude.ask(provider="anthropic")
+    asked = asked.model_copy(update={"model": asked.model.model_copy(update={"base_url": claude.url + path})})
+    claude.claude(start(), *block(0, {"type": "text", "text": "Done."}), *end("end_turn"))
+    assert (await answer(asked)).text == "Done."
+    claude.fail(401, {"type": "error", "error": {"type": "authentication_error", "message": "no sk-ant-very-secret"}})
+    with pytest.raises(ModelError) as caught:
+        await answer(asked)
+    assert caught.value.kind == "auth" and "very-secret" not in str(caught.value)
+    for seen in claude.seen[1:]:
+        key = seen.headers.get("x-api-key"), seen.headers.get("api-key"), seen.headers.get("authorization")
+        assert seen.path.split("?")[0] == f"{path}/v1/messages"
+        assert key == (("sk-ant-very-secret",) * 2 + (None,) if azure else (None, None, "Bearer sk-ant-very-secret"))
+
+
+@pytest.mark.parametrize(
+    ("url", "azure"),
+    [
+        ("https://acme.services.ai.azure.com/anthropic", True),
+        ("https://acme.services.ai.azure.com/anthropic/v1", True),
+        ("https://gateway.acme.example/anthropic", True),
+        ("https://api.anthropic.com", False),
+        ("https://azure.com.evil.example", False),
+    ],
+)
+def test_which_addresses_are_azures(url: str, azure: bool) -> None:
+    assert _on_azure(url) is azure
 
 
 async def test_check_lists_the_models(claude: Any) -> None:

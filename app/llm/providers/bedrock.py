@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import boto3
 import httpx2
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from pydantic_ai.models import Model
 from pydantic_ai.models.bedrock import BedrockConverseModel
 from pydantic_ai.providers.bedrock import BedrockProvider
@@ -17,7 +20,36 @@ from pydantic_ai.providers.bedrock import BedrockProvider
 from app.domain.run import ModelRef
 from app.errors import UserError
 from app.llm import client as ours
-from app.llm.port import NO_KEY, Access
+from app.llm.port import NO_KEY, Access, ModelError
+
+_lock = Lock()
+"""Held while credentials are looked for: once for many callers."""
+
+
+def enter(model: ModelRef, access: Access) -> Access:
+    """Makes sure, without a stored key, that the machine has an identity. Blocks on the network.
+
+    boto3 looks for it (environment, profile, container, instance), keeps it, and renews it before it ends.
+    Raises `ModelError`: `auth` where there is none, `server` where it could not be had.
+    """
+    if access.api_key.get_secret_value() != NO_KEY or os.environ.get("AWS_BEARER_TOKEN_BEDROCK"):
+        return access
+    try:
+        with _lock:
+            found = _session(region_of(access.base_url)).get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()
+    except (BotoCoreError, ValueError) as error:
+        raise ModelError("server", f"AWS gives this machine no credentials for model `{model.id}`: {error}") from None
+    if found is None:
+        raise ModelError("auth", f"no AWS identity is to be had for model `{model.id}`: run `ctl login bedrock`")
+    return access
+
+
+@cache
+def _session(region: str) -> boto3.Session:
+    """Kept, for it holds the credentials."""
+    return boto3.Session(region_name=region)
 
 
 def build(model: ModelRef, access: Access, http: httpx2.AsyncClient) -> Model:  # noqa: ARG001 - boto3 has its own
@@ -37,8 +69,8 @@ def runtime(access: Access) -> Any:
         retries={"total_max_attempts": 1},
         signature_version=None if key == NO_KEY else UNSIGNED,
     )
-    session = boto3.Session(region_name=region_of(access.base_url))
-    client = session.client("bedrock-runtime", endpoint_url=access.base_url, config=config)
+    session = _session(region_of(access.base_url))
+    client: Any = session.client("bedrock-runtime", endpoint_url=access.base_url, config=config)
     if key != NO_KEY:
         # A bearer that is set here never stands in the environment, which tools inherit.
         def bear(request: Any, **_more: Any) -> None:
