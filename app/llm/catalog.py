@@ -5,6 +5,7 @@ from app.domain.run import ModelRef
 from app.errors import UserError
 from app.llm.prices import price_of
 from app.llm.registry import PROVIDERS
+from app.llm.windows import known_window
 
 
 class Offer(Model):
@@ -20,20 +21,35 @@ class Offer(Model):
     thinking: bool
     caching: bool
     extra: str
+    note: str
+    """What a person should know before choosing it; empty for most."""
 
 
-_CAN: dict[str, tuple[int | None, str]] = {
-    # Contexts from genai-prices 0.2.3 where it has them; the rest by hand, not checked with the vendors.
-    "anthropic": (200_000, "tools vision thinking caching"),
-    "bedrock": (200_000, "tools vision thinking caching"),
-    "github-copilot": (None, "tools vision"),
-    "google": (1_048_576, "tools vision thinking caching"),
-    "local": (8192, "tools"),
-    "moonshotai": (262_144, "tools vision thinking caching"),
-    "openrouter": (262_144, "tools thinking"),
-    "stepfun": (262_144, "tools thinking caching"),
-    "vertex-glm": (200_000, "tools thinking"),
-    "zai": (200_000, "tools thinking caching"),
+_CAN = {
+    # https://platform.claude.com/docs/en/models/opus-4-6/overview; the same holds for Sonnet 4.
+    "anthropic": "tools vision thinking caching",
+    "bedrock": "tools vision thinking caching",
+    # pydantic-ai's `providers/github_copilot.py`, from its authors' probes of November 2026. Caching is not ours to ask.
+    "github-copilot": "tools vision thinking",
+    # https://ai.google.dev/gemini-api/docs/models
+    "google": "tools vision thinking caching",
+    "local": "tools",
+    # https://www.chatbase.co/blog/kimi-k2-api and genai-prices (a price for cache reads).
+    "moonshotai": "tools vision thinking caching",
+    # https://openrouter.ai/stepfun/step-3.5-flash/api
+    "openrouter": "tools thinking",
+    # https://vercel.com/ai-gateway/models/step-3.5-flash/about: reasoning, tool use, implicit caching
+    "stepfun": "tools thinking caching",
+    # https://www.getmaxim.ai/bifrost/model-library/compare/vertex_ai/glm-5-maas and .../zai/glm-5
+    "vertex-glm": "tools thinking caching",
+    "zai": "tools thinking caching",
+}
+"""What each one's first model can do, as read in November 2026."""
+_NOTES = {
+    # `DEPRECATED_MODELS` in the SDK's `anthropic/resources/messages/messages.py`.
+    "anthropic": "Anthropic announced its end for 15 June 2026; `anthropic/claude-opus-4-6` is newer",
+    # https://docs.github.com/en/copilot/reference/ai-models/supported-models
+    "github-copilot": "GitHub's list of May 2026 names `claude-opus-4.5` and newer ones, not this; billed by request",
 }
 
 
@@ -47,13 +63,13 @@ def models(provider: str = "") -> list[Offer]:
 
 def _offer(name: str) -> Offer:
     row = PROVIDERS[name]
-    context, can = _CAN[name]
-    price = price_of(ModelRef(provider=name, name=row.default))
-    words = can.split()
+    model = ModelRef(provider=name, name=row.default)
+    price = price_of(model)
+    words = _CAN[name].split()
     return Offer(
         provider=name,
-        model=f"{name}/{row.default}",
-        context=context,
+        model=model.id,
+        context=known_window(model),
         input_usd=price.input if price else None,
         output_usd=price.output if price else None,
         tools="tools" in words,
@@ -61,4 +77,5 @@ def _offer(name: str) -> Offer:
         thinking="thinking" in words,
         caching="caching" in words,
         extra=row.extra,
+        note=_NOTES.get(name, ""),
     )

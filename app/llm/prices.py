@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from app.domain.run import ModelRef
 from app.domain.session import Cost
 from app.errors import UserError
-from app.llm.registry import OPENAI_URL, is_local
+from app.llm.registry import OPENAI_URL, THEIRS, is_local
 from app.settings import Price, config_file, load
 
 if TYPE_CHECKING:
     from pydantic_ai.usage import RequestUsage
 
 
-_THEIRS = {"bedrock": "aws", "vertex-glm": "google"}
-"""What genai-prices calls a provider of ours."""
 FREE = Price(input=0, output=0)
 OWN: dict[str, Price] = {
     # What OpenRouter's row in genai-prices 0.2.3 says of it; StepFun's own list was not checked.
@@ -113,7 +111,7 @@ def _calculated(model: ModelRef, usage: Any) -> Any:
     from genai_prices import calc_price
 
     try:
-        return calc_price(usage, model.name, provider_id=_THEIRS.get(model.provider, model.provider))
+        return calc_price(usage, model.name, provider_id=THEIRS.get(model.provider, model.provider))
     except (LookupError, ValueError):
         return None
 

@@ -28,6 +28,8 @@ class Provider(NamedTuple):
 
 
 OPENAI_URL = "https://api.openai.com/v1"
+THEIRS = {"bedrock": "aws", "vertex-glm": "google"}
+"""What genai-prices calls a provider of ours."""
 COPILOT_RISK = (
     "GitHub documents no interface of Copilot for other programs: its token exchange may break or be refused, "
     "and may count as misuse of your subscription"

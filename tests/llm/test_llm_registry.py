@@ -74,4 +74,8 @@ def test_the_listing_tells_prices_and_what_each_can_do() -> None:
     bedrock = rows["bedrock"]
     assert (bedrock.input_usd, bedrock.output_usd, bedrock.context) == (5.0, 25.0, 200_000)
     assert bedrock.caching and bedrock.tools and rows["github-copilot"].input_usd is None
+    assert set(rows) == {row.name for row in PROVIDERS.values() if row.default}
+    free = [row.provider for row in rows.values() if row.input_usd == 0 or row.output_usd == 0 or row.context == 0]
+    assert free == ["openrouter"], "what is unknown is no zero"
+    assert rows["github-copilot"].context is None and "15 June 2026" in rows["anthropic"].note
     assert rows["openrouter"].input_usd == 0.0 and {row.provider for row in models("zai")} == {"zai"}

@@ -5,7 +5,7 @@ import pytest
 from app.domain.run import ModelRef
 from app.errors import UserError
 from app.llm import chain, room_for_answer, window_of
-from app.llm.windows import UNKNOWN, told_window
+from app.llm.windows import UNKNOWN, known_window, told_window
 from app.settings import Settings
 
 
@@ -29,6 +29,9 @@ def test_a_person_then_the_table_then_a_guess() -> None:
     assert window_of(known) == 200_000
     assert window_of(known.model_copy(update={"window": 9000})) == 9000
     assert window_of(ModelRef(provider="openai", name="gpt-4o", base_url="http://127.0.0.1:1/v1")) == UNKNOWN
+    zai = ModelRef(provider="zai", name="glm-5")
+    assert (known_window(zai), known_window(ModelRef(provider="github-copilot", name="x"))) == (200_000, None)
+    assert window_of(ModelRef(provider="bedrock", name="us.anthropic.claude-sonnet-4-5-20250929-v1:0")) == 200_000
     assert room_for_answer(200_000) == 8192 and room_for_answer(16_384) == 3276
 
 

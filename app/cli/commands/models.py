@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.commands.common import print_table
-from app.cli.output import JsonFlag, print_json
+from app.cli.output import JsonFlag, note, print_json
 
 models_app = typer.Typer(add_completion=False)
 
@@ -33,7 +33,13 @@ def models(
         ]
         for row in rows
     ]
+    if not rows:
+        note(f"`{provider}` has no first model: name what your server serves, `{provider}/NAME --base-url URL`")
+        return
     print_table(["model", "context", "$ in", "$ out", "can", "extra"], table)
+    for row in rows:
+        if row.note:
+            note(f"{row.model}: {row.note}")
 
 
 def _price(value: float | None) -> str:
