@@ -9,27 +9,28 @@ from app.llm.windows import known_window
 
 
 class Offer(Model):
-    """One model. Prices in US dollars per million tokens and the context in tokens; None: unknown."""
+    """One model. Prices in US dollars per million tokens, the context in tokens; None is unknown, also of an ability."""
 
     provider: str
     model: str
     context: int | None
     input_usd: float | None
     output_usd: float | None
-    tools: bool
-    vision: bool
-    thinking: bool
-    caching: bool
+    tools: bool | None
+    vision: bool | None
+    thinking: bool | None
+    caching: bool | None
     extra: str
     note: str
     """What a person should know before choosing it; empty for most."""
 
 
+ABILITIES = ("tools", "vision", "thinking", "caching")
 _CAN = {
     # https://platform.claude.com/docs/en/models/opus-4-6/overview; the same holds for Sonnet 4.
     "anthropic": "tools vision thinking caching",
     "bedrock": "tools vision thinking caching",
-    # pydantic-ai's `providers/github_copilot.py`, from its authors' probes of November 2026. Caching is not ours to ask.
+    # pydantic-ai's `providers/github_copilot.py`, from its authors' probes of September 2026
     "github-copilot": "tools vision thinking",
     # https://ai.google.dev/gemini-api/docs/models
     "google": "tools vision thinking caching",
@@ -65,17 +66,15 @@ def _offer(name: str) -> Offer:
     row = PROVIDERS[name]
     model = ModelRef(provider=name, name=row.default)
     price = price_of(model)
-    words = _CAN[name].split()
+    can = _CAN.get(name)
+    abilities = {word: None if can is None else word in can.split() for word in ABILITIES}
     return Offer(
         provider=name,
         model=model.id,
         context=known_window(model),
         input_usd=price.input if price else None,
         output_usd=price.output if price else None,
-        tools="tools" in words,
-        vision="vision" in words,
-        thinking="thinking" in words,
-        caching="caching" in words,
+        **abilities,
         extra=row.extra,
         note=_NOTES.get(name, ""),
     )

@@ -16,7 +16,7 @@ OWN: dict[str, int] = {
     "google/gemini-2.5-pro": 1_048_576,
     # What our own server of it is started with (`providers/llama_server.py`).
     "local/smollm2": 8192,
-    # https://vercel.com/ai-gateway/models/step-3.5-flash/about, read in November 2026: 262.1K tokens; OpenRouter: 256,000.
+    # https://vercel.com/ai-gateway/models/step-3.5-flash/about: 262.1K tokens; OpenRouter's own page: 256,000.
     "openrouter/stepfun/step-3.5-flash:free": 256_000,
     "stepfun/step-3.5-flash": 262_144,
     # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/maas/zaiorg names 200,000 for GLM 4.7; for GLM 5:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.cli.lazy import run as run_ctl
+from app.llm.registry import PROVIDERS, Provider
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
@@ -24,4 +25,11 @@ def test_models_are_listed_and_what_is_unknown_says_so(capsys: pytest.CaptureFix
 
 
 def test_a_provider_without_a_first_model_says_what_to_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "`openai/NAME --base-url URL`" in said(capsys, "--provider", "openai")[1]
+    assert "`openai/NAME`" in said(capsys, "--provider", "openai")[1]
+
+
+def test_a_new_row_needs_nothing_more_to_be_listed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROVIDERS, "new", Provider("new", "openai", "https://new.invalid/v1", default="one"))
+    assert said(capsys, "--provider", "new")[0].splitlines()[1].split() == ["new/one", *["unknown"] * 4]

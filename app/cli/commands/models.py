@@ -16,6 +16,7 @@ def models(
     json: JsonFlag = False,
 ) -> None:
     """List each provider's first model: context, dollars per million tokens, what it can do. Any other name works."""
+    from app.llm.catalog import ABILITIES
     from app.llm.catalog import models as offered
 
     rows = offered(provider)
@@ -28,13 +29,15 @@ def models(
             "unknown" if row.context is None else f"{row.context // 1000}K",
             _price(row.input_usd),
             _price(row.output_usd),
-            " ".join(name for name in ("tools", "vision", "thinking", "caching") if getattr(row, name)),
+            "unknown" if row.tools is None else " ".join(name for name in ABILITIES if getattr(row, name)),
             row.extra,
         ]
         for row in rows
     ]
     if not rows:
-        note(f"`{provider}` has no first model: name what your server serves, `{provider}/NAME --base-url URL`")
+        note(
+            f"`{provider}` has no first model: name one that it serves, `{provider}/NAME`; `--base-url` says where else"
+        )
         return
     print_table(["model", "context", "$ in", "$ out", "can", "extra"], table)
     for row in rows:
