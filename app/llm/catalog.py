@@ -9,7 +9,7 @@ from app.llm.windows import known_window
 
 
 class Offer(Model):
-    """One model. Prices in US dollars per million tokens, the context in tokens; None is unknown, also of an ability."""
+    """One model. Prices in US dollars per million tokens, the context in tokens; None: unknown."""
 
     provider: str
     model: str

@@ -54,7 +54,7 @@ def _one_name(name: str, offered: Collection[str]) -> str:
     return name
 
 
-def _text_of(arguments: str | dict[str, Any] | None) -> str:
+def _text_of(arguments: Any) -> str:
     """Arguments as text: never empty, and one document where it was said several times."""
     if isinstance(arguments, dict):
         return json.dumps(arguments, ensure_ascii=False)
