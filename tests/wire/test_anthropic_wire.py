@@ -197,6 +197,20 @@ def test_which_addresses_are_azures(url: str, azure: bool) -> None:
     assert _on_azure(url) is azure
 
 
+@pytest.mark.parametrize(("status", "kind"), [(404, ""), (401, "auth"), (503, "server")])
+async def test_a_key_of_azures_is_tried_although_it_lists_no_models(claude: Any, status: int, kind: str) -> None:
+    claude.fail(status, {"error": {"type": "some_error", "message": "The API deployment does not exist"}})
+    model = claude.model("anthropic").model_copy(update={"base_url": f"{claude.url}/anthropic"})
+    if kind:
+        with pytest.raises(ModelError) as caught:
+            await check(model)
+        assert caught.value.kind == kind
+    else:
+        await check(model)
+    assert claude.seen[1].path.startswith("/anthropic/v1/messages/count_tokens")
+    assert claude.seen[1].headers["x-api-key"] == "sk-ant-very-secret"
+
+
 async def test_check_lists_the_models(claude: Any) -> None:
     claude.fail(200, {"data": [], "has_more": False, "first_id": None, "last_id": None})
     await check(claude.model("anthropic"))

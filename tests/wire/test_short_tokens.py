@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from keys import service_account
 
-from app.llm import ModelError, answer
+from app.llm import ModelError, answer, check
 from app.llm.providers import tokens
 
 GITHUB = "gho_very-secret-token"
@@ -45,6 +45,32 @@ async def test_copilot_exchanges_once_and_refreshes_before_the_end(vaulted: Any)
     ]
 
 
+async def test_copilot_is_asked_as_it_wants_to_be(vaulted: Any) -> None:
+    gives(vaulted, GITHUB)
+    exchanges(vaulted, "short", 1500)
+    vaulted.chat({"content": "hi"})
+    await answer(asked(vaulted, "github-copilot"))
+    for seen in vaulted.seen[1:]:
+        assert seen.headers["editor-version"].startswith("codetether/")
+        assert seen.headers["copilot-integration-id"] == "vscode-chat"
+    assert vaulted.seen[2].body["max_completion_tokens"] == 8192 and "max_tokens" not in vaulted.seen[2].body
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, ""), (403, "auth")])
+async def test_an_account_of_googles_is_tried_although_there_is_no_list(vaulted: Any, status: int, kind: str) -> None:
+    gives(vaulted, service_account(vaulted.url))
+    vaulted.fail(200, {"access_token": "ya29.short", "expires_in": 3600, "token_type": "Bearer"})
+    vaulted.fail(status, {"error": {"message": "no such model", "code": status}})
+    model = asked(vaulted, "vertex-glm").model
+    if kind:
+        with pytest.raises(ModelError) as caught:
+            await check(model)
+        assert caught.value.kind == kind
+    else:
+        await check(model)
+    assert vaulted.seen[2].path.endswith("/endpoints/openapi/chat/completions")
+
+
 async def test_many_calls_at_once_buy_one_token() -> None:
     bought: list[int] = []
 
@@ -61,6 +87,7 @@ async def test_many_calls_at_once_buy_one_token() -> None:
     [
         (401, {"message": f"Bad credentials {GITHUB}"}, "auth"),
         (403, {"message": "no subscription"}, "auth"),
+        (404, {"message": "Not Found"}, "auth"),
         (500, b"<html>", "server"),
         (302, {}, "bad_request"),
         (200, b"<html>", "protocol"),

@@ -65,15 +65,18 @@ class Fetched(NamedTuple):
     response: httpx2.Response
 
 
-def fetched(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Fetched:
-    """The answer of a token's server, whole. Blocks; asks once.
+def fetched(
+    method: str, url: str, headers: dict[str, str], body: bytes | None = None, patience: float | None = None
+) -> Fetched:
+    """The answer of a token's server, whole. Blocks; asks once. `patience`: seconds, if not `PATIENCE`.
 
     Raises httpx2's errors, and `ModelError`: `bad_request` where it sends elsewhere, for keys do not follow;
     `protocol` where the answer does not end.
     """
-    content, deadline = bytearray(), time.monotonic() + 3 * PATIENCE
+    wait = min(patience or PATIENCE, PATIENCE)
+    content, deadline = bytearray(), time.monotonic() + 3 * wait
     with (
-        httpx2.Client(timeout=PATIENCE, follow_redirects=False) as client,
+        httpx2.Client(timeout=wait, follow_redirects=False) as client,
         client.stream(method, url, headers=headers, content=body) as answer,
     ):
         if 300 <= answer.status_code < 400:

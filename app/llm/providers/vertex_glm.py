@@ -12,6 +12,7 @@ import google.auth
 import httpx2
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.oauth2 import service_account
+from openai import APIStatusError, AsyncOpenAI
 from pydantic import SecretStr
 
 from app.domain.run import ModelRef
@@ -29,6 +30,15 @@ def enter(model: ModelRef, access: Access) -> Access:
     key = access.api_key.get_secret_value()
     token = token_for(model.provider, access.base_url, key, lambda: _bought(model, access.base_url, key))
     return Access(token.url, SecretStr(token.text), access.headers)
+
+
+async def check(client: AsyncOpenAI) -> None:
+    """Asks a model that is none: this interface lists no models, and looks at who asks first."""
+    try:
+        await client.chat.completions.create(model="none", messages=[{"role": "user", "content": "hi"}], max_tokens=1)
+    except APIStatusError as error:
+        if error.status_code not in (400, 404):
+            raise
 
 
 def _bought(model: ModelRef, base_url: str, key: str) -> Token:
@@ -65,14 +75,19 @@ def _credentials(key: str) -> tuple[Any, str]:
 
 
 def _ask(
-    url: str, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None, **_more: Any
+    url: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout: float | None = None,
+    **_more: Any,
 ) -> Fetched:
     """What google-auth sends its requests by: one attempt, no redirect, bounded; it would try three times itself.
 
     Raises httpx2's error for an overload, so that the delay that was asked for is kept.
     """
     try:
-        answer = fetched(method, url, headers or {}, body)
+        answer = fetched(method, url, headers or {}, body, timeout)
     except httpx2.TransportError as error:
         raise TransportError(str(error) or type(error).__name__) from error
     if answer.status == 429 or answer.status >= 500:
