@@ -236,7 +236,8 @@ def test_a_refused_key_is_not_stored(ctl: Any, servers: tuple[Servers, str]) -> 
 
 def test_a_key_can_be_stored_untried(ctl: Any, servers: tuple[Servers, str]) -> None:
     own, _ = servers
-    assert ctl("login", "zai", "--stdin", "--no-check", "--json").json["checked"] is False
+    said = ctl("login", "github-copilot", "--stdin", "--no-check", "--json")
+    assert said.json["checked"] is False and "misuse of your subscription" in said.err
     assert [method for method, *_ in own.seen] in (["POST"], ["PUT"])
 
 
