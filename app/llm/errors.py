@@ -23,6 +23,8 @@ MAX_WAIT = 3600.0
 """Seconds: no server makes a run sleep longer before its next attempt."""
 DETAIL = 300
 QUOTA = ("insufficient_quota", "billing", "exceeded_current_quota", "insufficient balance", "credit balance")
+GONE = ("perday", "limit: 0,")
+"""Of Google's quotas: those that no short wait brings back."""
 CONTEXT = (
     "context_length_exceeded",
     "context length",
@@ -94,10 +96,14 @@ def classify(error: Exception, model: ModelRef, secrets: tuple[str, ...] = ()) -
 
 def _kind(error: Exception) -> ErrorKind:
     status, text = _status(error), _words(error)
-    if status in (400, 402, 403, 413, 429) and any(word in text for word in QUOTA):
-        return "quota"
-    if status in (400, 413, 422) and any(word in text for word in CONTEXT):
+    inside = status is None and _body(error) is not None  # an error object in a stream: it has words alone
+    if (inside or status in (400, 402, 403, 413, 429)) and any(word in text for word in QUOTA):
+        soon = _told_delay(text) is not None and not any(word in text for word in GONE)
+        return "rate_limit" if soon else "quota"
+    if (inside or status in (400, 413, 422)) and any(word in text for word in CONTEXT):
         return "context"
+    if inside and "rate limit" in text:
+        return "rate_limit"
     if status is not None and (kind := _of_status(status)) is not None:
         return kind
     for category, kind in _CATEGORIES:
@@ -116,7 +122,7 @@ def _of_status(status: int) -> ErrorKind | None:
             return "not_found"
         case 408:
             return "timeout"
-        case 409 | 425:
+        case 409 | 424 | 425:  # 424 is Bedrock's, of a model that failed in mid-stream
             return "server"
         case 429:
             return "rate_limit"
@@ -174,7 +180,24 @@ def _redacted(text: str, secrets: tuple[str, ...]) -> str:
     return text if len(text) <= DETAIL else text[: DETAIL - 3] + "..."
 
 
+def _told_delay(words: str) -> float | None:
+    """Seconds that Google asks to wait, in `google.rpc.RetryInfo` of the error's details.
+
+    It says "check your plan and billing" of a limit per minute, too; `quotaId` tells which one it was
+    (as in https://github.com/RooCodeInc/Roo-Code/issues/3883).
+    """
+    found = re.search(r'"retrydelay": "(\d+(?:\.\d+)?)s"', words)
+    return float(found[1]) if found else None
+
+
 def _retry_after(error: Exception) -> float | None:
+    seconds = _in_headers(error)
+    if seconds is None:
+        seconds = _told_delay(_words(error))
+    return None if seconds is None else min(max(seconds, 0.0), MAX_WAIT)
+
+
+def _in_headers(error: Exception) -> float | None:
     headers = getattr(error, "headers", None) or getattr(getattr(error, "response", None), "headers", None)
     if not isinstance(headers, Mapping):
         return None
@@ -184,7 +207,7 @@ def _retry_after(error: Exception) -> float | None:
         seconds = _number(named.get("retry-after"), 1.0)
     if seconds is None:
         seconds = _until(named.get("retry-after"))
-    return None if seconds is None else min(max(seconds, 0.0), MAX_WAIT)
+    return seconds
 
 
 def _number(text: str | None, divisor: float) -> float | None:

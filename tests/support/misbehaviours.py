@@ -134,6 +134,20 @@ TABLE: dict[str, Row] = {
         "gemini": Case(_said(part(function("a", id="c1")), part(function("a", id="c1"), "STOP")), Right(paths=("a",))),
         **dict.fromkeys(TOKENS, NO_CALLS),
     },
+    "a whole call twice, without ids": {
+        # A model may want the same twice, and nothing says that it does not: both are kept.
+        **_spoken(
+            lambda s: [
+                s.begin,
+                *(s.open(n, None) + s.args(n, PATH) + s.close(n) for n in (0, 1)),
+                s.end(True),
+            ],
+            Right(paths=("a", "a")),
+        ),
+        "gemini": Case(_said(part(function("a")), part(function("a"), "STOP")), Right(paths=("a", "a"))),
+        "bedrock": "a call without an id is no call in Amazon's model of its interface: see `null ids`",
+        **dict.fromkeys(TOKENS, NO_CALLS),
+    },
     "duplicate deltas of text": {
         # No dialect numbers its deltas, and a model may say "no no": text that comes twice was said twice.
         **_spoken(lambda s: [s.begin, s.say("no", "no"), s.end(False)], Right("nono")),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dialects import DIALECTS, Dialect
+from dialects import DIALECTS, Dialect, aws_frame, sse
 
 from app.llm import Answer, ModelError, answer, tool_result_message, user_message
 from app.llm.registry import PROVIDERS
@@ -25,6 +25,9 @@ READ = {
 @pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     return request.param
+
+
+named = {dialect.name: dialect for dialect in DIALECTS}
 
 
 class Server:
@@ -136,3 +139,61 @@ async def test_a_cancel_in_mid_stream_closes_the_connection(server: Server) -> N
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(server.wire.gone.wait(), 30)
+
+
+def google_says(quota: str, delay: str) -> dict[str, Any]:
+    words = "You exceeded your current quota, please check your plan and billing details."
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]}
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    return {"error": {"code": 429, "message": words, "status": "RESOURCE_EXHAUSTED", "details": [failure, retry]}}
+
+
+@pytest.mark.parametrize(
+    ("quota", "kind"),
+    [("GenerateRequestsPerMinutePerProject", "rate_limit"), ("GenerateRequestsPerDayPerProjectPerModel", "quota")],
+)
+@pytest.mark.parametrize("dialect", [named["gemini"]], ids=["gemini"])
+@pytest.mark.parametrize("inside", [False, True], ids=["status", "in the stream"])
+async def test_google_says_when_to_come_back(server: Server, quota: str, kind: str, inside: bool) -> None:
+    body = google_says(quota, "34.5s")
+    if inside:
+        server.says(sse(body))
+    else:
+        server.wire.fail(429, body)
+    error = await server.failure()
+    assert (error.kind, error.retry_after) == (kind, 34.5)
+
+
+IN_STREAM = {
+    "bedrock": [
+        ({"throttlingException": "slow down"}, "rate_limit"),
+        ({"validationException": "Input is too long for requested model."}, "context"),
+        ({"modelStreamErrorException": "retry your request"}, "server"),
+    ],
+    "anthropic": [
+        ({"type": "rate_limit_error", "message": "slow down"}, "rate_limit"),
+        ({"type": "invalid_request_error", "message": "Your credit balance is too low"}, "quota"),
+        ({"type": "invalid_request_error", "message": "prompt is too long: 9 tokens > 8 maximum"}, "context"),
+    ],
+    "openai": [
+        ({"code": "1302", "message": "Rate limit reached for requests"}, "rate_limit"),
+        ({"code": "1113", "message": "Insufficient balance"}, "quota"),
+        ({"code": None, "message": "This model's maximum context length is 8 tokens"}, "context"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said", "kind"),
+    [(named[name], said, kind) for name, rows in IN_STREAM.items() for said, kind in rows],
+    ids=lambda value: value.name if isinstance(value, Dialect) else None,
+)
+async def test_an_error_inside_a_stream_keeps_its_meaning(server: Server, said: dict[str, Any], kind: str) -> None:
+    if server.dialect.name == "bedrock":
+        ((name, words),) = said.items()
+        server.says(aws_frame(name, {"message": words}, "exception"))
+    elif server.dialect.name == "anthropic":
+        server.says(*server.dialect.frames("half", False, False), sse({"type": "error", "error": said}, "error"))
+    else:
+        server.says(*server.dialect.frames("half", False, False), sse({"error": said}))
+    assert (await server.failure()).kind == kind
