@@ -57,13 +57,15 @@ def _http_client(kept: _Kept, model: ModelRef, access: Access) -> httpx2.AsyncCl
     """The client of this server: a connection that stands saves the next call its handshake.
 
     A call that is cancelled closes the connection it used; whatever is idle closes after a few seconds.
+    llama.cpp closes each connection after an answer, sometimes only once the next call has been sent on it.
     """
     key = (access.base_url, tuple(sorted(access.headers.items())))
     if key not in kept.clients:
         kept.clients[key] = httpx2.AsyncClient(
             verify=_tls(),
             timeout=httpx2.Timeout(SILENCE, connect=CONNECT),
-            trust_env=not is_local(model),
+            trust_env=not is_local(model.model_copy(update={"base_url": access.base_url})),
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=0 if model.provider == "local" else 20),
             headers=access.headers,
         )
     return kept.clients[key]

@@ -84,7 +84,7 @@ def classify(error: Exception, model: ModelRef, secrets: tuple[str, ...] = ()) -
     if isinstance(error, UserError):
         return ModelError("bad_request", str(error))
     kind = _kind(error)
-    url = model.base_url or provider_of(model).base_url
+    url = model.base_url or provider_of(model).base_url or "this machine"
     if 300 <= (_status(error) or 0) < 400:
         sentence = f"the server of model `{model.id}` at `{url}` sends elsewhere; give the address itself"
         return ModelError(kind, f"{sentence} (keys do not follow)")

@@ -50,6 +50,7 @@ class Wire:
         self.seen: list[Seen] = []
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
+        self.connections = 0
         self.url = ""
 
     def model(self, provider: str = "demo", name: str = "scripted") -> ModelRef:
@@ -99,6 +100,7 @@ class Wire:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self.connections += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while (seen := await _request(reader)) is not None:
                 self.seen.append(seen)

@@ -30,6 +30,7 @@ async def test_it_streams_keeps_to_a_schema_and_can_be_stopped_and_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CODETETHER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # none stands before our own server
     heard: list[str] = []
     given = await answer(question(16), on_delta=lambda _kind, text: heard.append(text))
     assert len(heard) > 3 and "".join(heard) == given.text and given.finish in ("length", "stop")

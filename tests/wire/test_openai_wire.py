@@ -179,3 +179,13 @@ async def test_check_lists_the_models(wire: Any) -> None:
     wire.fail(200, {"object": "list", "data": []})
     await check(wire.model())
     assert (wire.seen[0].method, wire.seen[0].path) == ("GET", "/v1/models")
+
+
+@pytest.mark.parametrize(("provider", "connections"), [("local-cuda", 1), ("local", 2)])
+async def test_a_connection_is_used_again_but_not_llama_cpps(wire: Any, provider: str, connections: int) -> None:
+    # It closes them after an answer, sometimes only once the next call is on its way.
+    for text in ("one", "two"):
+        wire.chat({"content": text})
+    asked = wire.ask(provider=provider)
+    assert [(await answer(asked)).text for _ in range(2)] == ["one", "two"]
+    assert wire.connections == connections
