@@ -17,6 +17,7 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import lost
 from activities.asking import ask
 from activities.conversation import (
     answer_record,
@@ -142,7 +143,9 @@ class AgentActivities:
         try:
             asked = await ask(request, voice, voice.say)
         except ModelError as error:
-            raise _failure(error, order, found) from error
+            data, session = self.host.data, order.session.session_id
+            await lost.note(data, session, order.step_id, found.model, error)
+            raise _failure(error, order, found, lost.spent(data, session, order.step_id)) from error
         return answer_record(asked.answer, found.model.id, asked.seconds)
 
     async def _plugin_specs(self, brief: Brief) -> list[dict[str, object]]:
@@ -186,7 +189,12 @@ class AgentActivities:
         whole = session.model_copy(update={"end": session.end or stream.end()})
         answers = (record for record in stream.read(whole) if "usage" in record.body)
         return SessionUse(
-            session=whole, spent=reduce(lambda sum_, record: sum_ + spent_of(record.body), answers, Spent())
+            session=whole,
+            spent=reduce(
+                lambda sum_, record: sum_ + spent_of(record.body),
+                answers,
+                lost.spent(self.host.data, session.session_id),
+            ),
         )
 
     @activity.defn(name=FORK)
@@ -232,14 +240,19 @@ PATIENCE, WAIT = 4, 30.0
 """Attempts, and seconds that a server may ask to wait, while a fallback model stands behind this one."""
 
 
-def _failure(error: ModelError, order: TurnInput, found: Question) -> ApplicationError:
-    """The failure that a workflow sees; of a full context with its size in tokens and those of the conversation."""
+def _failure(error: ModelError, order: TurnInput, found: Question, used: Spent | None = None) -> ApplicationError:
+    """The failure that a workflow sees; of a full context with its size in tokens and those of the conversation.
+
+    `used`: what the attempts of this step used although none gave an answer.
+    """
     final = order.relieved and (activity.info().attempt >= PATIENCE or (error.retry_after or 0) > WAIT)
-    details: list[int] = []
+    details: list[int | Spent] = []
     if error.kind == "context":
         # A server that names no number takes less than what it was sent.
         window = error.window or min(found.window, max(1024, found.tokens))
         details = [window, max(found.tokens, window)]
+    if used and used.calls:
+        details.append(used)
     delay = None if error.retry_after is None else timedelta(seconds=error.retry_after)
     return ApplicationError(
         str(error),

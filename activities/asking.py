@@ -30,6 +30,7 @@ async def ask(request: ChatRequest, voice: Voice, on_delta: OnDelta | None = Non
         try:
             given = await (answer(request, on_delta=on_delta) if on_delta else answer(request))
         except ModelError as error:
+            error.seconds = time.monotonic() - started
             if error.kind != "vault" or started > until or activity.is_worker_shutdown():
                 raise
             voice.say("trouble", f"{error}; the run then goes on by itself")

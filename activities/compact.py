@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from temporalio import activity
 
+from activities import lost
 from activities.asking import ask
 from activities.conversation import results_of_calls, spent_of
 from activities.deltas import Voice
@@ -66,7 +67,7 @@ class CompactActivities:
         stream = Stream(self.host.data, order.session.session_id)
         batch = stream.find(start=order.session.end, step_id=order.step_id, digest=asked)
         if batch is not None:
-            return _compacted(batch, stream.read(batch)[-1].body)
+            return self._compacted(order, batch, stream.read(batch)[-1].body)
         history = stream.history(order.session.end)
         results = results_of_calls(self.host.data, order, history)
         history = [*history, *(_as_record(new) for new in results)]
@@ -107,6 +108,7 @@ class CompactActivities:
         try:
             given, seconds = await ask(request, voice)
         except ModelError as error:
+            await lost.note(self.host.data, order.session.session_id, order.step_id, order.model, error)
             if error.kind == "vault" or (error.retryable and activity.info().attempt < PATIENCE):
                 raise
             return "", {}
@@ -122,11 +124,12 @@ class CompactActivities:
             records=[*plan.results, NewRecord(kind="compacted", body=body)],
             ids=order.ids,
         )
-        return _compacted(batch, stream.read(batch)[-1].body)
+        return self._compacted(order, batch, stream.read(batch)[-1].body)
 
-
-def _compacted(batch: EventRange, body: dict[str, Any]) -> Compacted:
-    return Compacted(batch=batch, context=body["after"], spent=spent_of(body) if "usage" in body else Spent())
+    def _compacted(self, order: CompactInput, batch: EventRange, body: dict[str, Any]) -> Compacted:
+        spent = spent_of(body) if "usage" in body else Spent()
+        spent += lost.spent(self.host.data, order.session.session_id, order.step_id)
+        return Compacted(batch=batch, context=body["after"], spent=spent)
 
 
 def _as_record(new: NewRecord) -> Record:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from activities import lost
 from app.context import agent as context
 from app.context.record import words_of
 from app.domain.budget import Spent
@@ -223,7 +224,7 @@ def turn_of(
         batch=batch,
         calls=calls,
         text=answer["text"][:cap],
-        spent=spent,
+        spent=spent + lost.spent(data, order.session.session_id, order.step_id),
         replayed=replayed,
         context=spent.usage.tokens,
         window=order.window or window_of(order.model or brief.model),

@@ -73,6 +73,7 @@ class Thinking:
                 return turn
             except ActivityError as error:
                 kind, told = _failure(error)
+                talk.spent += _lost(error)
                 if kind == "Model.context" and told and talk.session.end and since < COMPACTIONS:
                     self.window, self.context = told[0], max(told[1], self.context)
                     await self._compact(talk, number, made, hard=since > 0)
@@ -157,3 +158,9 @@ def _failure(error: ActivityError) -> tuple[str, tuple[int, int] | None]:
         return "", None
     numbers = [int(value) for value in cause.details if isinstance(value, int | float)]
     return cause.type or "", (numbers[0], numbers[1]) if len(numbers) == 2 else None
+
+
+def _lost(error: ActivityError) -> Spent:
+    """What the failed attempts of a step used; nothing where the failure does not tell."""
+    details = error.cause.details if isinstance(error.cause, ApplicationError) else ()
+    return next((Spent.model_validate(value) for value in details if isinstance(value, dict)), Spent())

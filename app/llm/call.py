@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from app.domain.run import ModelRef
-from app.llm.port import Answer, ChatRequest, ModelError, OnDelta
+from app.llm.port import Answer, ChatRequest, ModelError, OnDelta, Paid
 from app.llm.registry import provider_of
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
     from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import Model
+    from pydantic_ai.models import Model, StreamedResponse
 
     from app.llm.port import Access
 
@@ -22,7 +22,12 @@ class _ListenerError(Exception):
 
 
 class _Bound:
-    """Ends an answer that never does: far more than `max_tokens` can be, in signs or in events."""
+    """Ends an answer that never does: far more than `max_tokens` can be, in signs or in events.
+
+    `heard`: the answer so far, once it has begun.
+    """
+
+    heard: "StreamedResponse | None" = None
 
     def __init__(self, request: ChatRequest) -> None:
         self._model = request.model
@@ -60,15 +65,31 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
         access = access_of(request.model) if direct else await asyncio.to_thread(access_of, request.model)
     except Exception as error:
         raise classify(error, request.model) from None
+    bound = _Bound(request)
     try:
         model = model_for(request.model, access)
-        response = await _response(request, model, history_of(request), on_delta)
+        response = await _response(request, model, history_of(request), on_delta, bound)
+        refuse(request.model, response)
     except _ListenerError as error:
         raise error.__cause__ or error from None
     except Exception as error:
-        raise _told(error, request.model, access) from None
-    refuse(request.model, response)
+        told = _told(error, request.model, access)
+        told.paid = _paid(request.model, bound)
+        raise told from None
     return answer_of(request, response)
+
+
+def _paid(model: ModelRef, bound: _Bound) -> Paid | None:
+    """What was used although no answer came: as far as the server told; nothing before it began to answer."""
+    from app.llm.messages import usage_of
+    from app.llm.prices import FREE, cost_of, price_of
+
+    if bound.heard is None:
+        return None
+    used = bound.heard.usage
+    # Only a refusal ends like an answer: what breaks off otherwise may be counted to its end by who is paid.
+    whole = bound.heard.finish_reason == "content_filter" or price_of(model) is FREE
+    return Paid(usage_of(used), cost_of(model, used).usd, whole)
 
 
 def _told(error: Exception, model: ModelRef, access: "Access") -> ModelError:
@@ -96,7 +117,7 @@ async def _loaded() -> None:
 
 
 async def _response(
-    request: ChatRequest, model: "Model", history: "list[ModelMessage]", on_delta: OnDelta
+    request: ChatRequest, model: "Model", history: "list[ModelMessage]", on_delta: OnDelta, bound: _Bound
 ) -> "ModelResponse":
     from pydantic_ai.direct import model_request_stream
 
@@ -111,9 +132,8 @@ async def _response(
         model_request_parameters=parameters_of(request),
         instrument=False,
     ) as stream:
-        count_last(stream)
-        bound = _Bound(request)
         async for event in stream:
+            bound.heard = stream
             bound.count(event)
             if (delta := delta_of(event)) is not None:
                 _tell(on_delta, *delta)

@@ -19,6 +19,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.usage import RequestUsage
 
 from app.domain.run import ModelRef
 from app.domain.session import Usage
@@ -107,15 +108,20 @@ def answer_of(request: ChatRequest, response: ModelResponse) -> Answer:
         message=_dumped(response),
         text="".join(part.content for part in response.parts if isinstance(part, TextPart)),
         calls=tuple(CallOut(id=call.tool_call_id, name=call.tool_name, arguments=str(call.args)) for call in calls),
-        usage=Usage(
-            input=used.input_tokens,
-            output=used.output_tokens,
-            cache_read=used.cache_read_tokens,
-            cache_write=used.cache_write_tokens,
-            reasoning=used.output_reasoning_tokens,
-        ),
+        usage=usage_of(used),
         cost=cost_of(request.model, used),
         finish=response.finish_reason or "",
+    )
+
+
+def usage_of(used: RequestUsage) -> Usage:
+    """The tokens that the server told of."""
+    return Usage(
+        input=used.input_tokens,
+        output=used.output_tokens,
+        cache_read=used.cache_read_tokens,
+        cache_write=used.cache_write_tokens,
+        reasoning=used.output_reasoning_tokens,
     )
 
 

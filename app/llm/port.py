@@ -81,11 +81,24 @@ class Access(NamedTuple):
         return tuple(value for value in values if len(value) >= 8)
 
 
+class Paid(NamedTuple):
+    """What a call used that gave no answer. `usd` None: unknown; not `whole`: it broke off, and may cost more."""
+
+    usage: Usage
+    usd: float | None
+    whole: bool
+
+
 class ModelError(Exception):
     """Why no answer came. `retry_after`: seconds the server asked to wait, None if it did not.
 
     `window`: the tokens of the model's context, where the server named them; else 0.
+    `paid`: what was used all the same, once an answer had begun.
     """
+
+    paid: Paid | None = None
+    seconds = 0.0
+    """How long the call took that failed."""
 
     def __init__(self, kind: ErrorKind, message: str, retry_after: float | None = None, *, window: int = 0) -> None:
         super().__init__(message)

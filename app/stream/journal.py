@@ -1,11 +1,13 @@
 """The journal of a run, `streams/run-<id>`, and the projections made from it.
 
 `runs/<run>.json` is the run's view, `okrs/<okr>.json` what an OKR's runs reached. Both are written
-by the activity that appends to the journal, and can be made again from the journals alone.
+by the activity that appends to the journal, and can be made again from the journals alone. Of a run that
+ended, `costs/<run>.json` holds what it used.
 """
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from app.domain.fold import apply
 from app.domain.run import RunView
 from app.domain.session import EventRange, Record
 from app.errors import UserError
+from app.stream import totals
 from app.stream.errors import Damaged
 from app.stream.files import locked, make_folder, replace_file, safe_name, told_plainly
 from app.stream.stream import STREAMS, Stream
@@ -52,7 +55,10 @@ def project(data: Path, run: str) -> RunView:
                 raise UserError(f"run `{run}` has no journal in `{data}`; `ctl sessions list` shows what is there")
             view = view.model_copy(update={"journal_end": end})
             write_view(data, view)
-            return view
+    if view.result is not None:
+        with suppress(OSError):  # what is missing is made when somebody asks for it
+            totals.keep(data, run, view.repo)
+    return view
 
 
 def load_view(data: Path, run: str) -> RunView | None:
@@ -102,6 +108,7 @@ def repair(data: Path) -> tuple[list[str], list[str]]:
         if view is not None:
             old = load_view(data, run)
             write_view(data, view.model_copy(update={"journal_end": end, "merged": old.merged if old else ""}))
+            totals.forget(data, run)
             done.append(run)
     return done, damaged
 
