@@ -23,13 +23,20 @@ def _median(argv: list[str], env: dict[str, str]) -> float:
 
 
 def _many_runs(data: Path, count: int) -> None:
-    """Projections of `count` runs, as `run.record` leaves them."""
+    """Projections and sums of `count` runs with a conversation each, as `run.record` leaves them."""
     from app.domain.event import RunEvent
     from app.domain.fold import apply
-    from app.domain.run import ModelRef, RunInput
-    from app.domain.session import Ids
+    from app.domain.run import ModelRef, RunInput, RunResult
+    from app.domain.session import Ids, NewRecord, Usage
+    from app.stream import Stream
     from app.stream.journal import write_view
+    from app.stream.totals import keep
 
+    usage = Usage(input=20_000, output=500).model_dump()
+    answers = [
+        NewRecord(kind="assistant", body={"text": "x" * 500, "model": model, "usage": usage, "usd": 0.01})
+        for model in ("demo/scripted", "moonshotai/kimi-k2.5") * 10
+    ]
     for number in range(count):
         okr = f"make-it-faster-{number:04}"
         order = RunInput(
@@ -42,7 +49,12 @@ def _many_runs(data: Path, count: int) -> None:
             ids=Ids(okr_id=okr, okr_run_id=f"go-{okr}-1"),
         )
         event = RunEvent(kind="started", body={"input": order.model_dump(mode="json")})
-        write_view(data, apply(None, event, "2026-01-01T00:00:00.000+00:00"))
+        view = apply(None, event, "2026-01-01T00:00:00.000+00:00")
+        write_view(data, view.model_copy(update={"result": RunResult(outcome="completed")}))
+        Stream(data, f"{order.run}-t1-coder").append(
+            expected=0, step_id="s", digest="d", records=answers, ids=order.ids
+        )
+        keep(data, order.run, order.repo)
 
 
 def measure() -> list[Row]:
@@ -53,8 +65,13 @@ def measure() -> list[Row]:
         _many_runs(Path(folder), 1000)
         base = _median([sys.executable, "-c", "pass"], env)
         rows = [Row("python -c pass", base * 1000, "ms")]
-        for words, limit in ((["--version"], 3), (["--help"], 25), (["okr", "list"], 40)):
+        for words, limit in (
+            (["--version"], 3),
+            (["--help"], 25),
+            (["okr", "list"], 40),
+            (["cost", "--days", "30", "--all"], 40),
+        ):
             taken = _median([*ctl, *words], env)
-            label = f"ctl {' '.join(words)}" + (" with 1,000 runs" if "list" in words else "")
+            label = f"ctl {' '.join(words)}" + (" with 1,000 runs" if len(words) > 1 else "")
             rows.append(Row(label, taken * 1000, "ms", ratio=taken / base, limit=limit))
     return rows

@@ -1,11 +1,10 @@
 """What a command needs of the system: settings, the stack, a client, the repository it stands in."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli.commands.common import here
 from app.cli.output import note
 from app.settings import Settings, load
 
@@ -36,15 +35,6 @@ def start(settings: Settings, *, replace: bool = True) -> None:
     from app.stack.local import ensure
 
     ensure(settings, note, replace=replace)
-
-
-def here() -> str:
-    """The top of the repository that the current folder lies in; empty outside of one."""
-    folder = Path(os.getcwd())  # noqa: PTH109 - the folder as it is, with its links
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
-            return str(candidate.resolve())
-    return ""
 
 
 def meant(settings: Settings, run: str | None) -> "RunView":

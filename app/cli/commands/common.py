@@ -19,6 +19,15 @@ def data_folder() -> Path:
     return _folder("CODETETHER_DATA_DIR", "XDG_DATA_HOME", "~/.local/share")
 
 
+def here() -> str:
+    """The top of the repository that the current folder lies in; empty outside of one."""
+    folder = Path(os.getcwd())  # noqa: PTH109 - the folder as it is, with its links
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return str(candidate.resolve())
+    return ""
+
+
 def one_of(names: Iterable[str], text: str, what: str, listing: str) -> str:
     """The name that is `text`, or the only one that begins with it.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.commands.common import data_folder, print_table, say
+from app.cli.commands.common import data_folder, here, print_table, say
 from app.cli.output import JsonFlag, RunArgument, print_json
 from app.errors import UserError
 
@@ -89,7 +89,6 @@ def _of_all(days: int | None, all_: bool, json: bool) -> None:
     from collections import defaultdict
     from datetime import datetime, timedelta
 
-    from app.cli.session import here
     from app.stream.totals import sums
     from app.stream.used import Used, total
 

@@ -211,7 +211,7 @@ def _branch(line: Row) -> str:
 
 def _view(name: str | None) -> "RunView":
     """The run that is meant, by its own name, by its OKR's, or as the latest with an OKR of this repository."""
-    from app.cli.session import here
+    from app.cli.commands.common import here
     from app.stream.journal import load_view
 
     data = data_folder()
