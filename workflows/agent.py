@@ -53,6 +53,7 @@ class AgentWorkflow:
         self.session = order.session
         self.turn = order.turn
         self.spent = order.spent
+        self.call = order.call
         self.budget = order.budget
         self.told = list(order.told)
         self.results = order.results
@@ -94,7 +95,7 @@ class AgentWorkflow:
     def on_granted(self, grant: Grant) -> None:
         """New limits, or the old ones when there is no more."""
         self.budget = grant.budget
-        self.grants += 1
+        self.grants += not grant.recalled
 
     @workflow.run
     async def run(self, order: AgentInput) -> AgentResult:
@@ -176,6 +177,7 @@ class AgentWorkflow:
         self.results, self.turn = (), self.turn + 1
         self.notes.clear()
         self.spent += turn.spent
+        self.call = turn.spent
         self.text = turn.text or self.text
         return turn
 
@@ -235,13 +237,19 @@ class AgentWorkflow:
             return self._result("stalled", f"the same call gave the same result {SAME_LIMIT} times")
         if self.turn >= self.order.max_steps:
             return self._result("steps", f"the agent used its {self.order.max_steps} turns")
-        if self.spent.share(self.budget) >= 1.0 and not await self._more():
+        if self._lacks() and not await self._more():
             return self._result("budget", "the budget is used up")
         return None
 
+    def _lacks(self) -> bool:
+        """Whether the next call must not start on what this agent holds: it may use as much as the last one."""
+        if self.spent.share(self.budget) >= 1.0:
+            return True
+        return (self.spent + self.call).share(self.budget) > 1.0 + 1e-9 and workflow.patched("a-call-fits-its-share")
+
     async def _more(self) -> bool:
         seen = self.grants
-        await ask_for_more(self.spent)
+        await ask_for_more(self.spent, self.call)
         await workflow.wait_condition(lambda: self.grants > seen)
         return self.spent.share(self.budget) < 1.0
 
@@ -282,6 +290,7 @@ class AgentWorkflow:
                 "session": self.session,
                 "turn": self.turn,
                 "spent": self.spent,
+                "call": self.call,
                 "budget": self.budget,
                 "told": (*self.told, *self.jobs.news()),
                 "rules": self.asking.rules,

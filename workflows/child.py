@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.exceptions import ApplicationError, ChildWorkflowError, FailureError
 
-from app.domain.budget import Spent
+from app.domain.budget import Budget, Spent
 from app.domain.contracts import (
     AGENT,
     GRANTED,
@@ -58,24 +59,36 @@ async def run_agent(
         return AgentResult(status="failed", reason=reason_of(error), session=use.session, spent=use.spent)
 
 
-async def ask_for_more(spent: Spent) -> None:
-    """An agent asks its parent for a larger share; the answer comes as `granted`."""
+async def ask_for_more(spent: Spent, call: Spent) -> None:
+    """An agent asks its parent for a larger share; the answer comes as `granted`. `call`: what its last one used."""
     parent = workflow.info().parent
     if parent is None:
         raise ApplicationError("an agent needs a parent that grants its budget", non_retryable=True)
-    request = ReserveRequest(agent=workflow.info().workflow_id, spent=spent)
+    request = ReserveRequest(agent=workflow.info().workflow_id, spent=spent, call=call)
     await workflow.get_external_workflow_handle(parent.workflow_id).signal(RESERVE, request)
 
 
 async def grant(purse: Purse, request: ReserveRequest) -> None:
     """Answers a child that asks for more; where others hold all that is left, when one of them gives some back."""
-    purse.asks(request.agent, request.spent)
-    await workflow.wait_condition(
-        lambda: request.agent not in purse.lent or not purse.must_wait(request.agent, request.spent)
-    )
+    purse.asks(request.agent, request.spent, request.call)
+    cut = purse.overdrawn()
+    if cut and workflow.patched("shares-are-recalled"):
+        purse.recall(cut)
+        await asyncio.gather(*(_tell(child, budget) for child, budget in cut.items()))
+
+    def waits() -> bool:
+        return request.agent in purse.lent and purse.must_wait(request.agent, request.spent)
+
+    while waits():  # of several that were woken at once, the first may have taken what there was
+        await workflow.wait_condition(lambda: not waits())
     if request.agent in purse.lent:  # else it ended meanwhile
         more = Grant(budget=purse.more(request.agent, request.spent))
         await workflow.get_external_workflow_handle(request.agent).signal(GRANTED, more)
+
+
+async def _tell(child: str, budget: Budget) -> None:
+    with suppress(FailureError):  # it may end meanwhile
+        await workflow.get_external_workflow_handle(child).signal(GRANTED, Grant(budget=budget, recalled=True))
 
 
 def attributes(ids: Ids, kind: str) -> TypedSearchAttributes:

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from app.domain.budget import Budget, Spent
 
 SHARE = 4
-"""A child first gets a quarter of what is left, and asks for more when that is used."""
+"""A child first gets a quarter of what is left, and asks for more when its next call may cost more than it has."""
+CRUMB = Budget(usd=0.05, tokens=20_000, seconds=60, steps=20)
+"""A share is never less: dividing must end, and a first call, whose price nobody knows, should fit into it."""
 
 NOTHING = Spent()
 NONE = Budget(usd=0, tokens=0, seconds=0, steps=0)
@@ -19,10 +21,12 @@ class Purse:
         self.spent = spent
         self.lent: dict[str, Budget] = {}
         self.waiting: set[str] = set()
+        self.call = Spent()
+        """What the dearest call so far used, as far as it was told."""
 
     def lend(self, child: str) -> Budget:
         """Reserves a share for a child that is about to start."""
-        self.lent[child] = _part(self._free(), self._parts())
+        self.lent[child] = _part(self._free(), self._parts(), self.call)
         return self.lent[child]
 
     def more(self, child: str, spent: Spent) -> Budget:
@@ -30,26 +34,52 @@ class Purse:
         held = self.lent.pop(child, NONE)
         free = self._free(spent)
         if _empty(free):
-            self.lent[child] = _most(held, _plus(spent, NONE))
+            self.lent[child] = held
             return held
         self.waiting.discard(child)
-        self.lent[child] = _plus(spent, _part(free, self._parts()))
+        self.lent[child] = _plus(spent, _part(free, self._parts(), self.call))
         return self.lent[child]
 
     def must_wait(self, child: str, spent: Spent) -> bool:
-        """Whether `more` has nothing now, but a living child that does not wait may give back what it holds.
+        """Whether `more` has too little for a call now, but a living child that does not wait may give some back.
 
         Call `asks` before, and `more` once this is False: a child that waits holds nothing that could come back.
         """
         others = [name for name in self.lent if name != child]
-        return _empty(_less(self._left(spent), (self.lent[name] for name in others))) and any(
-            name not in self.waiting for name in others
-        )
+        free = _less(self._left(spent), (self.lent[name] for name in others))
+        return _empty(free, self.call) and any(name not in self.waiting for name in others)
 
-    def asks(self, child: str, spent: Spent) -> None:
-        """A child waits for more: what it held is used up, and its last call may have used more than that."""
+    def asks(self, child: str, spent: Spent, call: Spent = NOTHING) -> None:
+        """A child waits for more. What it used may be more than what it held; what is left of that comes back.
+
+        `call`: what its last call used; the next one may use as much.
+        """
         self.waiting.add(child)
-        self.lent[child] = _most(self.lent.get(child, NONE), _plus(spent, NONE))
+        self.lent[child] = _plus(spent, self.budget.model_copy(update=_nothing(self.budget)))
+        self.call = max(self.call, call, key=lambda one: (one.usd, one.usage.tokens))
+
+    def overdrawn(self) -> dict[str, Budget]:
+        """New limits of children that hold what others, whose last calls cost more than they held, used up.
+
+        Taken from the largest share first: few need to be told. One that used it already stops and asks.
+        """
+        cut: dict[str, Budget] = {}
+        for name, limit in self.budget:
+            if limit is None:
+                continue
+            held = {child: getattr(cut.get(child, lent), name) or 0 for child, lent in self.lent.items()}
+            over = _used(self.spent)[name] + sum(held.values()) - limit
+            for child in sorted(held.keys() - self.waiting, key=lambda child: (-held[child], child)):
+                taken = min(over, held[child])
+                if taken <= 1e-9:
+                    break
+                cut[child] = cut.get(child, self.lent[child]).model_copy(update={name: held[child] - taken})
+                over -= taken
+        return cut
+
+    def recall(self, cut: dict[str, Budget]) -> None:
+        """Takes back what `overdrawn` told."""
+        self.lent |= cut
 
     def _left(self, more: Spent) -> Budget:
         return (self.spent + more).left(self.budget)
@@ -85,14 +115,14 @@ def _less(left: Budget, lent: Iterable[Budget]) -> Budget:
     )
 
 
-def _part(left: Budget, parts: int) -> Budget:
-    # The last crumbs are lent whole, so that dividing ends.
-    return Budget(
-        usd=None if left.usd is None else (left.usd / parts if left.usd > 0.05 else left.usd),
-        tokens=None if left.tokens is None else (left.tokens // parts if left.tokens > 20_000 else left.tokens),
-        seconds=None if left.seconds is None else (left.seconds / parts if left.seconds > 60 else left.seconds),
-        steps=None if left.steps is None else (left.steps // parts if left.steps > 20 else left.steps),
-    )
+def _part(left: Budget, parts: int, call: Spent) -> Budget:
+    least = _used(call)
+    shares: dict[str, float | None] = {}
+    for name, limit in left:
+        crumb = max(getattr(CRUMB, name), least[name])
+        whole = name in ("tokens", "steps")
+        shares[name] = None if limit is None else min(limit, max(limit // parts if whole else limit / parts, crumb))
+    return Budget.model_validate(shares)
 
 
 def _plus(spent: Spent, share: Budget) -> Budget:
@@ -104,15 +134,16 @@ def _plus(spent: Spent, share: Budget) -> Budget:
     )
 
 
-def _empty(left: Budget) -> bool:
-    return any(limit is not None and limit <= 0 for limit in (left.usd, left.tokens, left.seconds, left.steps))
+def _used(spent: Spent) -> dict[str, float]:
+    """What counts against each limit, by its name."""
+    return {"usd": spent.usd, "tokens": spent.usage.tokens, "seconds": spent.seconds, "steps": spent.calls}
 
 
-def _most(one: Budget, other: Budget) -> Budget:
-    """Limit by limit the larger one; no limit where the first has none."""
-    return Budget(
-        usd=None if one.usd is None else max(one.usd, other.usd or 0),
-        tokens=None if one.tokens is None else max(one.tokens, other.tokens or 0),
-        seconds=None if one.seconds is None else max(one.seconds, other.seconds or 0),
-        steps=None if one.steps is None else max(one.steps, other.steps or 0),
-    )
+def _nothing(budget: Budget) -> dict[str, int]:
+    return {name: 0 for name, limit in budget if limit is not None}
+
+
+def _empty(left: Budget, call: Spent = NOTHING) -> bool:
+    """Whether nothing is left, or less than a call may use."""
+    least = _used(call)
+    return any(limit is not None and (limit <= 0 or limit < least[name] - 1e-9) for name, limit in left)

@@ -44,12 +44,13 @@ class Spent(Model):
             (self.seconds, budget.seconds),
             (self.calls, budget.steps),
         )
-        return max((used / limit if limit else 1.0 for used, limit in pairs if limit is not None), default=0.0)
+        largest = max((used / limit if limit else 1.0 for used, limit in pairs if limit is not None), default=0.0)
+        return round(largest, 12)  # thirty times $0.03 are $0.90, whatever a sum of floats says
 
     def left(self, budget: Budget) -> Budget:
         """What `budget` still allows after this, limit by limit, never negative."""
         return Budget(
-            usd=None if budget.usd is None else max(0.0, budget.usd - self.usd),
+            usd=None if budget.usd is None else max(0.0, round(budget.usd - self.usd, 12)),
             tokens=None if budget.tokens is None else max(0, budget.tokens - self.usage.tokens),
             seconds=None if budget.seconds is None else max(0.0, budget.seconds - self.seconds),
             steps=None if budget.steps is None else max(0, budget.steps - self.calls),

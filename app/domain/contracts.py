@@ -76,12 +76,16 @@ class ReserveRequest(Model):
 
     agent: str
     spent: Spent
+    call: Spent = Spent()
+    """What its last call used: the next one may use as much."""
 
 
 class Grant(Model):
     """The agent's new limits. Equal to the old ones: there is no more."""
 
     budget: Budget
+    recalled: bool = False
+    """Not an answer: others used up what this agent held."""
 
 
 class ToolAnswer(Model):
@@ -122,6 +126,8 @@ class AgentInput(Model):
     # Carried through continue-as-new:
     turn: int = 0
     spent: Spent = Spent()
+    call: Spent = Spent()
+    """What the last call used."""
     told: tuple[str, ...] = Field(default=(), max_length=50)
     started: bool = False
     malformed: int = 0

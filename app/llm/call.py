@@ -132,6 +132,7 @@ async def _response(
         model_request_parameters=parameters_of(request),
         instrument=False,
     ) as stream:
+        count_last(stream)
         async for event in stream:
             bound.heard = stream
             bound.count(event)

@@ -33,6 +33,13 @@ def test_one_unpriced_call_makes_the_whole_cost_unknown() -> None:
     assert Cost(usd=1.0) + Cost(usd=None) == Cost(usd=None)
 
 
+def test_a_sum_of_floats_reaches_its_limit() -> None:
+    whole = Spent()
+    for _ in range(30):
+        whole += spent(usd=0.03)
+    assert whole.usd != 0.9 and whole.share(Budget(usd=0.9)) == 1.0 and whole.left(Budget(usd=0.9)).usd == 0.0
+
+
 numbers = st.integers(min_value=0, max_value=10**6)
 
 
