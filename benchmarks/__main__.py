@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import history, memory, permissions, recovery, sandbox, starts, steps, tools
+from benchmarks import history, memory, money, permissions, recovery, sandbox, starts, steps, tools, voices
 from benchmarks.rows import Row, table, to_json
 
 JSON = Path("build/bench.json")
@@ -18,10 +18,12 @@ PARTS: dict[str, Callable[[], Coroutine[None, None, list[Row]]]] = {
     "steps": steps.measure,
     "history": history.measure,
     "memory": memory.measure,
+    "money": money.measure,
     "permissions": permissions.measure,
     "recovery": recovery.measure,
     "sandbox": sandbox.measure,
     "tools": tools.measure,
+    "voices": voices.measure,
 }
 
 

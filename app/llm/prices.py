@@ -44,15 +44,15 @@ def priced(model: ModelRef) -> bool:
 
 def cost_of(model: ModelRef, usage: "RequestUsage") -> Cost:
     """What a call cost; unknown when the price is, or when the server did not say what was used."""
-    price = _price(model)
+    price = _own(model)
     if price is FREE:
         return Cost(usd=0.0)
-    if price is None or not (usage.input_tokens or usage.output_tokens):
+    if _unlisted(model) and price is None or not (usage.input_tokens or usage.output_tokens):
         return Cost(usd=None)
-    if model.id in OWN or model.id in _users():
+    if price is not None:
         return Cost(usd=_sum(price, usage))
     found = _calculated(model, usage)
-    return Cost(usd=None if found is None else float(found.total_price))
+    return Cost(usd=None if found is None or None in _bases(found) else float(found.total_price))
 
 
 def _sum(price: Price, usage: "RequestUsage") -> float:
@@ -81,24 +81,33 @@ def _read(_file: Path, _changed: int) -> dict[str, Price]:
     return load().prices
 
 
-def _price(model: ModelRef) -> Price | None:
+def _own(model: ModelRef) -> Price | None:
+    """The price that stands in no list but ours: the person's own row, nothing, a row of this file."""
     if own := _users().get(model.id):
         return own
     if model.provider == "demo" or (model.provider == "openrouter" and model.name.endswith(":free")):
         return FREE
-    if model.provider == "openai" and model.base_url not in ("", OPENAI_URL):
-        return None
-    if model.id in OWN:
-        return OWN[model.id]
+    return None if _unlisted(model) else OWN.get(model.id)
+
+
+def _unlisted(model: ModelRef) -> bool:
+    """Whether it is served by nobody whose prices are listed."""
+    return model.provider == "openai" and model.base_url not in ("", OPENAI_URL)
+
+
+def _price(model: ModelRef) -> Price | None:
+    if (own := _own(model)) is not None or _unlisted(model):
+        return own
     from genai_prices import Usage
 
     found = _calculated(model, Usage(input_tokens=0, output_tokens=0))
-    if found is None:
-        return None
-    values = [_base(getattr(found.model_price, name, None)) for name in ("input_mtok", "output_mtok")]
-    if values[0] is None or values[1] is None:
-        return None
-    return Price(input=values[0], output=values[1])
+    values = (None, None) if found is None else _bases(found)
+    return None if values[0] is None or values[1] is None else Price(input=values[0], output=values[1])
+
+
+def _bases(found: Any) -> tuple[float | None, float | None]:
+    """The prices of input and output in a row of genai-prices."""
+    return _base(getattr(found.model_price, "input_mtok", None)), _base(getattr(found.model_price, "output_mtok", None))
 
 
 def _base(price: Any) -> float | None:
