@@ -237,9 +237,9 @@ def classification(count: int = ERRORS) -> Row:
         (402, "insufficient_quota", {}),
         (503, "later", {}),
     ]
+    answers = [(httpx2.Response(code, request=asked, headers=headers), text) for code, text, headers in said]
     errors: list[Exception] = [
-        openai.APIStatusError(text, response=httpx2.Response(code, request=asked, headers=headers), body={"message": text})
-        for code, text, headers in said
+        openai.APIStatusError(text, response=response, body={"message": text}) for response, text in answers
     ]
     errors += [openai.APITimeoutError(request=asked), httpx2.ReadError("cut")]
     secrets = ("sk-live-0123456789",)

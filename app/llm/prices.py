@@ -47,7 +47,7 @@ def cost_of(model: ModelRef, usage: "RequestUsage") -> Cost:
     price = _own(model)
     if price is FREE:
         return Cost(usd=0.0)
-    if _unlisted(model) and price is None or not (usage.input_tokens or usage.output_tokens):
+    if (_unlisted(model) and price is None) or not (usage.input_tokens or usage.output_tokens):
         return Cost(usd=None)
     if price is not None:
         return Cost(usd=_sum(price, usage))

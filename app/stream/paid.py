@@ -18,7 +18,7 @@ from app.stream.files import safe_name
 from app.stream.lost import files as lost_files
 from app.stream.segments import read_bytes
 from app.stream.tail import find_tail
-from app.stream.used import DOLLAR, Used, total
+from app.stream.used import DOLLAR, Used, tokens_of, total
 
 STREAMS = "streams"
 GONE = "unknown: its conversation is gone"
@@ -128,8 +128,6 @@ def _events(data: Path, run: str) -> list[tuple[str, dict[str, Any], str]]:
 
 def _told(spent: dict[str, Any]) -> Used:
     """What the journal counted of a turn, or of the run."""
-    usage = spent.get("usage", {})
-    names = ("input", "output", "cache_read", "cache_write", "reasoning")
-    tokens = (int(usage.get(name, 0)) for name in names)
+    calls, unknown = int(spent.get("calls", 0)), int(spent.get("unpriced", 0))
     usd = round(spent.get("usd", 0) * DOLLAR)
-    return Used(int(spent.get("calls", 0)), *tokens, usd, int(spent.get("unpriced", 0)))
+    return Used(calls=calls, usd=usd, unknown=unknown, **tokens_of(spent.get("usage", {})))

@@ -28,10 +28,15 @@ class Used:
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Used":
         """What the record with this body used; `usd` None is an unknown price, `whole` False a part of one."""
-        usage, usd = body["usage"], body.get("usd")
-        tokens = (int(usage.get(name, 0)) for name in ("input", "output", "cache_read", "cache_write", "reasoning"))
+        usd = body.get("usd")
         unknown = usd is None or not body.get("whole", True)
-        return cls(1, *tokens, round((usd or 0) * DOLLAR), int(unknown), round(body.get("seconds", 0.0) * 1000))
+        return cls(
+            calls=1,
+            usd=round((usd or 0) * DOLLAR),
+            unknown=int(unknown),
+            ms=round(body.get("seconds", 0.0) * 1000),
+            **tokens_of(body["usage"]),
+        )
 
     def __add__(self, other: "Used") -> "Used":
         return Used(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -49,6 +54,11 @@ class Used:
     def dollars(self) -> float | None:
         """The whole price; None as soon as a part of it is unknown."""
         return None if self.unknown else self.usd / DOLLAR
+
+
+def tokens_of(usage: dict[str, Any]) -> dict[str, int]:
+    """The tokens of a record's `usage`, by the names of `Used`."""
+    return {name: int(usage.get(name, 0)) for name in ("input", "output", "cache_read", "cache_write", "reasoning")}
 
 
 def total(parts: Iterable[Used]) -> Used:

@@ -1,4 +1,4 @@
-"""The benchmarks of the model layer and of money measure what they say: every token is heard, every row has a figure."""
+"""The benchmarks of the model layer and of money: every token is heard, every row has a figure."""
 
 from benchmarks import money, voices
 

@@ -22,7 +22,6 @@ from app.domain.contracts import TURN, AgentInput, PrepareInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.runs.plugin import PLUGIN
-from app.settings import Settings
 from app.stack.connect import connect
 from app.stack.identity import data_id
 from workflows.agent import AgentWorkflow
