@@ -56,7 +56,8 @@ def project(data: Path, run: str) -> RunView:
             view = view.model_copy(update={"journal_end": end})
             write_view(data, view)
     if view.result is not None:
-        with suppress(OSError):  # what is missing is made when somebody asks for it
+        # What is missing is made when somebody asks for it: a sum must not keep a run from ending.
+        with suppress(OSError, ValueError, KeyError, TypeError):
             totals.keep(data, run, view.repo)
     return view
 

@@ -42,6 +42,8 @@ def test_a_budget_ends_a_run_that_can_go_on(system: System, tmp_path: Path, mode
     assert one["result"]["outcome"] == "budget" and kept(repo, one["run"], "part.txt")
     assert 4000 <= one["cost"]["tokens"] < 8000
     assert [body["text"] for body in bodies(system, one["run"], "warned")] == ["80 % of the budget is used"]
+    total = system.json("cost", one["run"], "--by", "agent", cwd=repo)["total"]
+    assert (total["input"] + total["output"], total["calls"]) == (one["cost"]["tokens"], one["cost"]["calls"])
     rich.set()
     two = system.json("continue", one["run"], "--budget-tokens", "100000", cwd=repo)
     assert two["result"]["outcome"] == "completed" and kept(repo, two["run"], "part.txt")
