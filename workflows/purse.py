@@ -105,12 +105,12 @@ class Purse:
 
 
 def _less(left: Budget, lent: Iterable[Budget]) -> Budget:
-    """What is left beside what living children hold."""
+    """What is left beside what living children hold. Rounded: what sums of floats leave over buys no call."""
     held = list(lent)
     return Budget(
-        usd=None if left.usd is None else max(0.0, left.usd - sum(b.usd or 0 for b in held)),
+        usd=None if left.usd is None else max(0.0, round(left.usd - sum(b.usd or 0 for b in held), 12)),
         tokens=None if left.tokens is None else max(0, left.tokens - sum(b.tokens or 0 for b in held)),
-        seconds=None if left.seconds is None else max(0.0, left.seconds - sum(b.seconds or 0 for b in held)),
+        seconds=None if left.seconds is None else max(0.0, round(left.seconds - sum(b.seconds or 0 for b in held), 9)),
         steps=None if left.steps is None else max(0, left.steps - sum(b.steps or 0 for b in held)),
     )
 

@@ -50,6 +50,18 @@ def test_what_a_large_call_overdrew_is_taken_back_from_who_holds_most() -> None:
     assert {name: cut.tokens for name, cut in purse.overdrawn().items()} == {"b": held["b"] - 4_000}
 
 
+def test_what_sums_of_floats_leave_over_buys_no_call() -> None:
+    random, call = Random(1), Spent(usd=0.03, calls=1)
+    for _ in range(100):
+        calls = [random.randint(1, 6) for _ in range(random.randint(2, 20))]
+        purse = Purse(Budget(usd=sum(calls) * 3 / 100, tokens=None, seconds=None, steps=None), Spent())
+        for number, count in enumerate(calls):
+            purse.lend(f"c{number}")
+            purse.asks(f"c{number}", sum([call] * count, Spent()), call)
+        purse.asks("late", Spent())
+        assert purse.more("late", Spent()).usd == 0.0
+
+
 @given(st.lists(st.integers(min_value=1, max_value=30_000), min_size=1, max_size=60))
 def test_one_child_overspends_by_at_most_its_last_call(calls: list[int]) -> None:
     purse = Purse(WHOLE, Spent())
