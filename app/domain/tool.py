@@ -52,7 +52,7 @@ class ToolCall(Model):
 
 
 class ToolResult(Model):
-    """What a tool left. The whole text lies in the results folder; `size` is its length in bytes."""
+    """What a tool left. The whole text lies in the results folder; `size` is its length in bytes, images included."""
 
     compact: ClassVar[bool] = True
 

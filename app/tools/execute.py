@@ -116,7 +116,7 @@ def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:
         if not create_file(file, text.encode()):
             text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
         text = _cut(text, file, cap)
-    return Output(output.status, text, preview, output.seen)
+    return replace(output, text=text, preview=preview)
 
 
 def _cut(text: str, file: Path, cap: int) -> str:

@@ -141,7 +141,7 @@ def subject_of(tool: Tool, values: Any, arguments: str) -> Subject:
         effect=tool.effect,
         whole=_whole(tool, values, arguments),
         command=command,
-        network=bool(getattr(values, "network", False)) or hasattr(values, "url"),
+        network=bool(getattr(values, "network", False)) or bool(getattr(values, "url", "")),
         paths=paths,
         text=str(getattr(values, "url", "")) or _canonical(arguments),
     )
