@@ -1,5 +1,6 @@
 """Paths as a model writes them, and where they really lead."""
 
+import errno
 import os
 import unicodedata
 from fnmatch import fnmatchcase
@@ -79,6 +80,12 @@ def shown(ctx: ToolContext, real: Path) -> str:
     return f"{OUTPUT}{real.stem}" if real.parent == output else str(real)
 
 
+def refuse_unreadable(real: Path) -> None:
+    """Raises `PermissionError` for a file that rg would pass over in silence."""
+    if not os.access(real, os.R_OK):
+        raise PermissionError(errno.EACCES, "permission denied", str(real))
+
+
 def output_file(ctx: ToolContext) -> Path:
     """Where the whole text of this step's result lies if it had to be cut."""
     return session_folder(ctx) / "output" / f"{safe_name(ctx.step_id)}.txt"
@@ -120,8 +127,8 @@ def _there(real: Path, written: str) -> Path:
             return real
         if len(names) > 1:
             raise ToolError(
-                f"`{written}` is not there, but {len(names)} names that differ from `{place.name}` only in their Unicode "
-                "form are; rename one of them with a command in `bash`"
+                f"`{written}` is not there, but {len(names)} names are that differ from `{place.name}` only in their "
+                "Unicode form; rename one of them with a command in `bash`"
             )
         if not names:
             return real
