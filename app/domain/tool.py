@@ -75,6 +75,12 @@ class Rule(Model):
     """Where it comes from: `config`, `repository`; empty: an answer in this run."""
 
 
+def rules_at_most(parent: tuple[Rule, ...], wanted: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules of a child: of those that allow, what both have; of those that ask or deny, what either has."""
+    kept = [rule for rule in parent if rule.verdict != "allow" or rule in wanted]
+    return (*kept, *(rule for rule in wanted if rule.verdict != "allow" and rule not in parent))
+
+
 class Workspace(Model):
     """One agent's worktree of one run. `root` is the user's repository; paths are absolute."""
 
