@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import warnings
 from typing import NamedTuple
 
 from pydantic import AliasChoices, Field
@@ -88,10 +87,10 @@ def look(content: bytes, name: str) -> Looked:
     if b"<svg" in content[:4096].lower():
         raise ToolError(f"`{name}` is an SVG, which is text: `read` it, or turn it into a png with a command in `bash`")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a picture of many pixels is judged below
-            found = Pillow.open(io.BytesIO(content), formats=TYPES)
-    except Exception:
+        found = Pillow.open(io.BytesIO(content), formats=TYPES)
+    except Pillow.DecompressionBombError:
+        raise ToolError(f"`{name}` has far more pixels than its size tells; {SIDE} a side are the most") from None
+    except Exception:  # whatever a file that only pretends makes a decoder say
         raise ToolError(f"`{name}` is no image that models take ({kinds}), whatever its name says") from None
     with found:
         width, height = found.size
@@ -101,7 +100,7 @@ def look(content: bytes, name: str) -> Looked:
             raise ToolError(f"`{name}` is animated, which models do not see; take one picture of it by `bash`")
         try:
             found.load()
-        except Exception:  # whatever a broken file makes its decoder say
+        except Exception:
             raise ToolError(f"`{name}` is damaged or cut off: it cannot be decoded as {found.format}") from None
         kind = "jpeg" if found.format == "MPO" else str(found.format).lower()  # a camera's JPEG, with more behind it
         return Looked(f"image/{kind}", width, height)

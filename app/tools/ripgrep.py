@@ -37,7 +37,8 @@ def files(ctx: ToolContext, folder: Path, pattern: str = "") -> list[str]:
     elif "/" not in name and name.replace("*", "") and name.isascii():
         found = _listed(folder, (f"--type-add=wanted:{name}", "--type=wanted"))
     else:
-        _listed(folder, ("--max-depth=0", "--glob", pattern))  # it says what is wrong with a pattern, and walks nowhere
+        if set(pattern) & set("[]{}\\"):  # else nothing can be wrong with it
+            _listed(folder, ("--max-depth=0", "--glob", pattern))  # rg says what is, and walks nowhere
         found = _matching(_listed(folder, ()), pattern)
     return sorted(path for path in found if ctx.allowed or not sensitive(path))
 

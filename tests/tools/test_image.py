@@ -2,6 +2,8 @@
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,12 @@ def drawn(kind: str, size: tuple[int, int] = (64, 48), frames: int = 1) -> bytes
     first, *more = (Image.new("RGB", size, (n * 9, 0, 99)) for n in range(frames))
     first.save(held, kind, save_all=frames > 1, append_images=more) if frames > 1 else first.save(held, kind)
     return held.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of 60,000 by 60,000 pixels, as its head says."""
+    head = b"IHDR" + struct.pack("!IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return drawn("PNG")[:8] + struct.pack("!I", 13) + head + struct.pack("!I", zlib.crc32(head)) + drawn("PNG")[33:]
 
 
 async def call(ctx: ToolContext, path: str, tool: str = "image") -> Output:
@@ -55,6 +63,7 @@ async def test_the_content_decides_and_not_the_name(ctx: ToolContext, worktree: 
         (drawn("WEBP", frames=3), "animated"),
         (drawn("PNG", frames=3), "animated"),
         (drawn("PNG", (8001, 1)), "8001x1"),
+        (bomb(), "far more pixels"),
         (drawn("PNG") + b"\0" * 3_750_000, "larger than 3.75 MB"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -116,6 +125,10 @@ def test_the_gate_asks_for_the_network_and_for_other_places(
     assert found.verdict == verdict and reason in found.reason
 
 
-async def test_an_address_that_nobody_allowed_is_not_fetched(ctx: ToolContext) -> None:
-    refused = await call(ctx, "https://example.org/a.png")
+async def test_an_address_is_fetched_only_when_allowed_and_never_from_inside(
+    context: Callable[..., ToolContext],
+) -> None:
+    refused = await call(context(), "https://example.org/a.png")
     assert refused.status == "error" and "nobody allowed" in refused.text
+    refused = await call(context(allowed=True), "https://127.0.0.1:9/a.png")
+    assert refused.status == "error" and "no public address" in refused.text
