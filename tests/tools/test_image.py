@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.llm import blind
+from app.llm.catalog import models
 from app.stream.images import load_image
 from app.tools.base import Output, ToolContext
 from app.tools.execute import execute
@@ -132,3 +134,7 @@ async def test_an_address_is_fetched_only_when_allowed_and_never_from_inside(
     assert refused.status == "error" and "nobody allowed" in refused.text
     refused = await call(context(allowed=True), "https://127.0.0.1:9/a.png")
     assert refused.status == "error" and "no public address" in refused.text
+
+
+def test_the_catalogue_and_the_tool_agree_about_who_sees() -> None:
+    assert {row.model: row.vision for row in models()} == {row.model: not blind(row.model) for row in models()}
