@@ -32,6 +32,7 @@ from activities.conversation import (
 )
 from activities.deltas import Voice
 from activities.host import BEAT, Host, guarded, reached
+from activities.pictures import shown_images
 from app import prompts
 from app.context.record import summary
 from app.domain.budget import Spent
@@ -97,10 +98,11 @@ class AgentActivities:
         new = question(self.host.data, self.host.settings.config_dir, order, history)
         brief = brief_of([*history, *new])
         model, view = order.model or brief.model, seen(history)
+        images = shown_images(self.host.data, [*view, *new], model, self.host.settings)
         return Question(
             brief,
             new,
-            [*messages_of(view), *messages_of(new)],
+            [*messages_of(view, images), *messages_of(new, images)],
             model,
             order.window or window_of(model),
             estimate(view, new),

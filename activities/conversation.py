@@ -4,12 +4,12 @@ Bodies of records:
 system      Brief
 user        {text, origin: task | person | hook | repository, files: what was loaded}
 assistant   {message: the provider's own, text, calls: [{id, name, arguments}], finish, model, usage, usd, seconds}
-tool_result {call_id, name, status, text, step_id, seen: {path: SHA-256}}
+tool_result {call_id, name, status, text, step_id, seen: {path: SHA-256}, images: references to images}
 closed      {reason}
 compacted   see app/stream/view.py
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.domain.tool import ToolCall, ToolInput, ToolResult
 from app.llm import Answer, tool_result_message, user_message, window_of
 from app.remember import by_identity
 from app.stream import Damaged, StoredResult, read_result
+from app.stream.images import LEFT_OUT, weight_of
 from app.stream.view import seen
 from app.tools.execute import paths_of
 from app.tools.gate.permission import judge
@@ -31,6 +32,8 @@ from app.tools.memory import remembered
 from app.tools.registry import named
 from app.workspace import worktree_path
 
+Pictures = Sequence[tuple[str, bytes]]
+"""Images as media type and bytes."""
 TEXT_CAP = 4000
 BEGINNING = 200
 """Characters of the text of an answer that goes on: the workflow only needs it if no other comes."""
@@ -138,7 +141,8 @@ def _late(data: Path, session_id: str, step_id: str) -> dict[str, Any]:
 
 def _told(step_id: str, status: str, stored: StoredResult) -> dict[str, Any]:
     body: dict[str, Any] = {"status": status, "text": stored.text, "step_id": step_id}
-    return {**body, "seen": stored.seen} if stored.seen else body
+    body |= {"seen": stored.seen} if stored.seen else {}
+    return body | ({"images": [image.model_dump() for image in stored.images]} if stored.images else {})
 
 
 def seen_in(data: Path, records: Sequence[Record], order: ToolInput, path: str) -> str | None:
@@ -159,8 +163,8 @@ def seen_in(data: Path, records: Sequence[Record], order: ToolInput, path: str) 
     return None
 
 
-def messages_of(records: Iterable[Record | NewRecord]) -> list[dict[str, Any]]:
-    """The conversation as the model layer takes it."""
+def messages_of(records: Iterable[Record | NewRecord], images: Mapping[str, Pictures]) -> list[dict[str, Any]]:
+    """The conversation as the model layer takes it. `images`: those that are shown, by the step of their result."""
     messages: list[dict[str, Any]] = []
     for record in records:
         body = record.body
@@ -169,7 +173,9 @@ def messages_of(records: Iterable[Record | NewRecord]) -> list[dict[str, Any]]:
                 messages.append(user_message(body["text"]))
             case "tool_result":
                 ok = body["status"] == "ok"
-                messages.append(tool_result_message(body["call_id"], body["name"], body["text"], ok))
+                given = images.get(body["step_id"], ())
+                text = body["text"] + (LEFT_OUT if "images" in body and not given else "")
+                messages.append(tool_result_message(body["call_id"], body["name"], text, ok, given))
             case "assistant":
                 messages.append(body["message"])
             case "compacted":
@@ -248,7 +254,7 @@ def estimate(view: Sequence[Record], new: Sequence[NewRecord]) -> int:
 
 
 def _characters(body: dict[str, Any]) -> int:
-    return len(body.get("text", "")) + sum(len(call["arguments"]) for call in body.get("calls", ()))
+    return len(body.get("text", "")) + sum(len(call["arguments"]) for call in body.get("calls", ())) + weight_of(body)
 
 
 def spent_of(answer: dict[str, Any]) -> Spent:

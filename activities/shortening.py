@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from app.domain.session import Record
+from app.stream.images import weight_of
 from app.stream.view import clipped
 from app.tools.registry import REGISTRY
 
@@ -40,7 +41,7 @@ def tokens(records: Sequence[Record]) -> int:
 def _size(record: Record) -> int:
     body = record.body
     calls = sum(len(call["name"]) + len(call["arguments"]) for call in body.get("calls", ()))
-    return FRAME + len(body.get("text", "")) + calls
+    return FRAME + len(body.get("text", "")) + calls + weight_of(body)
 
 
 def after(view: Sequence[Record], cut: Cut) -> list[Record]:

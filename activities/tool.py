@@ -25,6 +25,7 @@ from app.domain.contracts import Brief
 from app.domain.plugin import PLUGIN
 from app.domain.session import Record
 from app.domain.tool import ToolInput, ToolResult, Workspace
+from app.llm import blind
 from app.settings import Settings
 from app.stream import StoredResult, Stream, read_result, write_result
 from app.tools.execute import execute, preview
@@ -52,7 +53,7 @@ class ToolActivities:
             id=order.step_id.rpartition(":")[2],
             status=stored.status,
             preview=stored.preview,
-            size=len(stored.text.encode()),
+            size=stored.size,
             fingerprint=stored.fingerprint,
             seconds=stored.seconds,
         )
@@ -105,6 +106,7 @@ class ToolActivities:
             config=self.host.settings.config_dir,
             emit=lambda text: voice.say("tool_output", text),
             plugins=brief.plugins,
+            blind=blind(records[-1].body["model"], self.host.settings),
             answer=order.answer,
             job=order.job,
             jobs=order.jobs,
@@ -112,13 +114,15 @@ class ToolActivities:
         )
 
     def _store(self, name: str, order: ToolInput, output: Output, seconds: float) -> StoredResult:
+        said = (name, output.status, output.text, *(image.digest for image in output.images))
         result = StoredResult(
             status=output.status,
             text=output.text,
             preview=output.preview,
-            fingerprint=sha256(f"{name}\0{output.status}\0{output.text}".encode()).hexdigest()[:16],
+            fingerprint=sha256("\0".join(said).encode()).hexdigest()[:16],
             seconds=round(seconds, 3),
             seen=dict(output.seen),
+            images=output.images,
         )
         return write_result(self.host.data, order.turn.session_id, order.step_id, result)
 

@@ -53,6 +53,8 @@ class Settings(Model):
     """Models that are asked when the one before failed for good: `provider/name`, or `provider/name@URL`."""
     context: int = Field(default=0, ge=0)
     """Tokens of the model's context; 0: as its table or its server says."""
+    vision: tuple[str, ...] = ()
+    """Models that see images, beside those whose names say so: globs on `provider/name`."""
     address: str = ""
     """Of a Temporal server; empty: `TEMPORAL_ADDRESS` and its profiles, else our own dev server."""
     namespace: str = "codetether"
@@ -82,7 +84,7 @@ def load(**flags: Any) -> Settings:
     for name in Settings.model_fields:
         text = os.environ.get(f"CODETETHER_{name.upper()}")
         if text and name not in ("config_dir", "data_dir", "rules", "sandbox", "prices"):
-            values[name] = text.split(",") if name in ("link", "copy_files", "fallback") else text
+            values[name] = text.split(",") if name in ("link", "copy_files", "fallback", "vision") else text
     values |= {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings.model_validate(values)

@@ -24,7 +24,7 @@ from app.domain.contracts import (
     TurnInput,
 )
 from app.domain.session import EventRange
-from app.domain.tool import ToolCall, ToolResult
+from app.domain.tool import ToolCall, ToolResult, at_most
 from workflows import hooks, modes, tasks
 from workflows.asking import SAME_LIMIT, Asking
 from workflows.calls import carry_out, groups, pending
@@ -77,9 +77,10 @@ class AgentWorkflow:
     @workflow.signal(name=MODE)
     def on_mode(self, change: ModeChange) -> None:
         """The mode from the next call on."""
-        if change.mode != self.asking.mode:
-            self.told.append(modes.told(change.mode))
-        self.asking.mode = self.asking.base = change.mode
+        mode = at_most(self.order.most, change.mode)
+        if mode != self.asking.mode:
+            self.told.append(modes.told(mode))
+        self.asking.mode = self.asking.base = mode
 
     @workflow.signal(name=HOLD)
     def on_hold(self, held: bool) -> None:

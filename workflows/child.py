@@ -21,18 +21,31 @@ from app.domain.contracts import (
     SessionUse,
 )
 from app.domain.session import Ids
+from app.domain.tool import Mode, Rule, at_most, rules_at_most
 from workflows.purse import Purse
 from workflows.steps import heed_cancel, reason_of, step, was_cancelled
 
 
+def within(order: AgentInput, mode: Mode, rules: tuple[Rule, ...]) -> AgentInput:
+    """The order of a child whose parent has this mode and these rules: it may ask for less, and never gets more."""
+    given = at_most(mode, at_most(order.most, order.mode))
+    return order.model_copy(update={"mode": given, "rules": rules_at_most(rules, order.rules)})
+
+
 async def run_agent(
-    order: AgentInput, summary: str, started: Callable[[], Awaitable[None]] | None = None
+    order: AgentInput,
+    summary: str,
+    started: Callable[[], Awaitable[None]] | None = None,
+    *,
+    mode: Mode,
+    rules: tuple[Rule, ...],
 ) -> AgentResult:
     """The agent's result; a failed one has its use from its stream. A cancelled one raises.
 
+    `mode` and `rules` are the parent's: the one door through which agents start holds them to these.
     `started` is called when the agent exists, so that signals reach it.
     """
-    child = order.session.session_id
+    child, order = order.session.session_id, within(order, mode, rules)
     try:
         agent = await workflow.start_child_workflow(
             AGENT,

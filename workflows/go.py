@@ -18,7 +18,6 @@ from app.domain.contracts import (
 from app.domain.okr import Judge, KeyResult, Okr, Reading
 from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange
-from app.domain.tool import at_most
 from workflows import tasks
 from workflows.child import grant, run_agent
 from workflows.measuring import read_key_result
@@ -157,7 +156,7 @@ class GoWorkflow(WorkingWorkflow):
                 model=order.model,
                 fallback=order.fallback,
                 workspace=self.workspace,
-                mode=at_most(order.mode, "ask"),
+                most="ask",
                 rules=self.rules,
                 told=told,
                 budget=self.purse.lend(child),
@@ -166,6 +165,8 @@ class GoWorkflow(WorkingWorkflow):
                 hooks=order.hooks,
             ),
             f"draft {number}",
+            mode=order.mode,
+            rules=self.rules,
         )
         self.agent = ""
         self.told = [*(Tell(text=text) for text in result.told), *self.told]  # unread: for who works next
@@ -213,6 +214,7 @@ class GoWorkflow(WorkingWorkflow):
             model=self.order.model,
             fallback=self.order.fallback,
             purse=self.purse,
+            mode=self.order.mode,
             rules=self.rules,
             hooks=self.order.hooks,
             allowed=allowed,

@@ -4,7 +4,7 @@ from app.domain.contracts import JUDGED, MEASURE, AgentInput, JudgedInput, Measu
 from app.domain.okr import Judge, KeyResult, Reading
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
-from app.domain.tool import Rule, Workspace
+from app.domain.tool import Mode, Rule, Workspace
 from workflows.child import run_agent
 from workflows.purse import Purse
 from workflows.steps import step, step_id
@@ -24,6 +24,7 @@ async def read_key_result(
     commit: str,
     model: ModelRef,
     purse: Purse,
+    mode: Mode,
     rules: tuple[Rule, ...] = (),
     hooks: tuple[str, ...] = (),
     allowed: bool,
@@ -44,12 +45,13 @@ async def read_key_result(
             model=model,
             fallback=fallback,
             workspace=workspace,
+            most="ask",
             rules=rules,
             budget=purse.lend(session),
             max_steps=JUDGE_STEPS,
             hooks=hooks,
         )
-        result = await run_agent(agent, f"judge: {kr.title}")
+        result = await run_agent(agent, f"judge: {kr.title}", mode=mode, rules=rules)
         purse.settle(session, result.spent)
         if result.answer is None:
             return Reading(commit=commit, problem=f"no judgement: {result.reason or 'it gave no score'}"[:400])

@@ -122,7 +122,8 @@ class RelayWorkflow:
         }  # fmt: skip
         order = self._agent_order(member, session, ids)
         started = partial(self._report, "turn_started", body)
-        return await run_agent(order, f"{member.name} · turn {self.turn}", started), session
+        title = f"{member.name} · turn {self.turn}"
+        return await run_agent(order, title, started, mode=self.order.mode, rules=self.rules), session
 
     def _agent_order(self, member: Member, session: EventRange, ids: Ids) -> AgentInput:
         order = self.order
@@ -221,6 +222,7 @@ class RelayWorkflow:
             model=self.order.model,
             fallback=self.order.fallback,
             purse=self.purse,
+            mode=self.order.mode,
             rules=self.rules,
             hooks=self.order.hooks,
             allowed=True,

@@ -113,6 +113,8 @@ class AgentInput(Model):
     model: ModelRef
     workspace: Workspace
     mode: Mode = "ask"
+    most: Mode = "full"
+    """No mode of the run gives it more than this: an agent that only looks never gets what a writing one has."""
     now: Mode | None = None
     """The mode at this moment, where it is not the `mode` that the session began with."""
     rules: tuple[Rule, ...] = ()

@@ -52,7 +52,7 @@ class ToolCall(Model):
 
 
 class ToolResult(Model):
-    """What a tool left. The whole text lies in the results folder; `size` is its length in bytes."""
+    """What a tool left. The whole text lies in the results folder; `size` is its length in bytes, images included."""
 
     compact: ClassVar[bool] = True
 
@@ -73,6 +73,12 @@ class Rule(Model):
     verdict: RuleVerdict
     origin: str = Field(default="", max_length=20)
     """Where it comes from: `config`, `repository`; empty: an answer in this run."""
+
+
+def rules_at_most(parent: tuple[Rule, ...], wanted: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules of a child: of those that allow, what both have; of those that ask or deny, what either has."""
+    kept = [rule for rule in parent if rule.verdict != "allow" or rule in wanted]
+    return (*kept, *(rule for rule in wanted if rule.verdict != "allow" and rule not in parent))
 
 
 class Workspace(Model):

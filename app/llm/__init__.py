@@ -16,6 +16,7 @@ from app.llm.port import (
 )
 from app.llm.prices import price_line, priced
 from app.llm.registry import resolve
+from app.llm.vision import blind
 from app.llm.windows import room_for_answer, window_of
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ErrorKind",
     "ModelError",
     "answer",
+    "blind",
     "chain",
     "check",
     "preload",

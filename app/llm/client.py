@@ -90,7 +90,13 @@ def settings_of(request: ChatRequest, model: Model) -> ModelSettings:
     patience: Any = httpx2.Timeout(SILENCE, connect=CONNECT)  # typed as httpx's own where that is installed, too
     if kind != "bedrock":  # there the client itself was made with them
         settings["timeout"] = SILENCE if kind == "google" else patience  # Google's SDK takes seconds only
+    if request.model.provider == "github-copilot" and _holds_images(request):
+        settings["extra_headers"] = {"Copilot-Vision-Request": "true"}
     return settings
+
+
+def _holds_images(request: ChatRequest) -> bool:
+    return any("images" in part for message in request.messages for part in message.get("parts", ()))
 
 
 def parameters_of(request: ChatRequest) -> ModelRequestParameters:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic_ai.messages import (
+    BinaryContent,
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
@@ -64,7 +65,10 @@ def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnP
     if part["part_kind"] != "tool-return":
         raise ValueError(f"`{part['part_kind']}` is no part of a request")
     outcome = part["outcome"] if marked else "success"
-    return ToolReturnPart(part["tool_name"], part["content"], part["tool_call_id"], outcome=outcome)
+    content = part["content"]
+    if images := part.get("images"):
+        content = [content, *(BinaryContent(data, media_type=kind) for kind, data in images)]
+    return ToolReturnPart(part["tool_name"], content, part["tool_call_id"], outcome=outcome)
 
 
 @by_identity(4096)

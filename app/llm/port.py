@@ -1,6 +1,6 @@
 """What a caller of a model gives and gets. Messages are pydantic-ai messages as JSON, one dict each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import SecretStr, SkipValidation
@@ -113,15 +113,22 @@ def user_message(text: str) -> dict[str, Any]:
     return {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": text}]}
 
 
-def tool_result_message(call_id: str, name: str, text: str, ok: bool) -> dict[str, Any]:
-    """The result of the call `call_id` of the last answer; `ok` is False for an error or a denial."""
-    part = {
+def tool_result_message(
+    call_id: str, name: str, text: str, ok: bool, images: Sequence[tuple[str, bytes]] = ()
+) -> dict[str, Any]:
+    """The result of the call `call_id` of the last answer; `ok` is False for an error or a denial.
+
+    `images` (media type, bytes) are shown with it.
+    """
+    part: dict[str, Any] = {
         "part_kind": "tool-return",
         "tool_name": name,
         "tool_call_id": call_id,
         "content": text,
         "outcome": "success" if ok else "failed",
     }
+    if images:
+        part["images"] = images
     return {"kind": "request", "parts": [part]}
 
 

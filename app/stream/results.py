@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.domain.base import Model
 from app.stream.files import create_file, make_folder, safe_name, told_plainly
+from app.stream.images import StoredImage
 from app.stream.stream import STREAMS
 
 
@@ -14,6 +15,7 @@ class StoredResult(Model):
     """What a tool left: the text that the model reads, and what lists show of it. `seconds`: it ran for.
 
     `seen`: SHA-256 of the files that the model knows from it, by their path in the worktree.
+    `images`: what it is shown beside the text.
     """
 
     status: Literal["ok", "error", "denied", "cut_off"]
@@ -22,6 +24,12 @@ class StoredResult(Model):
     fingerprint: str = ""
     seconds: float = 0.0
     seen: dict[str, str] = Field(default_factory=dict)
+    images: tuple[StoredImage, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How much a model is shown, in bytes of text; an image counts as many as its tokens are."""
+        return len(self.text.encode()) + sum(image.weight for image in self.images)
 
 
 def write_result(data: Path, session_id: str, step_id: str, result: StoredResult) -> StoredResult:

@@ -8,6 +8,7 @@ clip: characters that are left of the other results, left_out, before, after (to
 from collections.abc import Iterable
 
 from app.domain.session import Record
+from app.stream.images import LEFT_OUT
 
 
 def seen(history: Iterable[Record]) -> list[Record]:
@@ -28,9 +29,14 @@ def seen(history: Iterable[Record]) -> list[Record]:
 
 
 def clipped(record: Record, most: int) -> Record:
-    """The record; a tool's result longer than `most` characters is cut and says so."""
+    """The record; a tool's result longer than `most` characters, or with images, is cut and says so."""
     text = record.body.get("text", "")
-    if record.kind != "tool_result" or len(text) <= most:
+    if record.kind != "tool_result":
+        return record
+    if "images" in record.body:
+        bare = {name: value for name, value in record.body.items() if name != "images"}
+        record = record.model_copy(update={"body": {**bare, "text": text + LEFT_OUT}})
+    if len(text) <= most:
         return record
     short = f"{text[:most]}… ({len(text) - most:,} characters of this old result are left out)"
     return record.model_copy(update={"body": {**record.body, "text": short}})

@@ -10,7 +10,7 @@ from app.tools.patch_codex import BEGIN, parse_codex, unwrapped
 from app.tools.patch_match import apply_hunks
 from app.tools.patch_model import FilePatch
 from app.tools.patch_unified import parse_unified
-from app.tools.paths import resolve
+from app.tools.paths import resolve, same_text
 from app.tools.text import decoded, encode, lines_of, missing, read_bytes, text_of
 from app.tools.writes import Plan, written
 
@@ -126,7 +126,7 @@ def _refuse_existing(state: _State, real: Path, written: str) -> None:
 
 def _refuse_link(ctx: ToolContext, written: str, real: Path) -> None:
     parent = resolve(ctx, str(Path(written).parent))
-    if (parent / Path(written).name) != real:
+    if not same_text(str(parent / Path(written).name), str(real)):
         raise ToolError(f"`{written}` is a symbolic link; remove or move it with `bash`")
 
 

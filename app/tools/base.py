@@ -13,6 +13,7 @@ from app.domain.plugin import PluginRef
 from app.domain.session import Ids
 from app.domain.tool import Effect, RunsAs, Workspace
 from app.stream.files import safe_name
+from app.stream.images import StoredImage
 
 Agents = Literal["writing", "reading", "judging"]
 WRITING: frozenset[Agents] = frozenset({"writing"})
@@ -42,6 +43,8 @@ class Output:
     preview: str = ""
     seen: Mapping[str, str] = field(default_factory=dict[str, str])
     """SHA-256 of each file, by its path from the top of the worktree, as the model knows it from now on."""
+    images: tuple[StoredImage, ...] = ()
+    """What the model is shown beside the text."""
 
 
 def _nothing_seen(_: str) -> str | None:
@@ -67,6 +70,8 @@ class ToolContext:
     plugins: tuple[PluginRef, ...] = ()
     seen: Callable[[str], str | None] = _nothing_seen
     """What this conversation's recorded results say of a file: the SHA-256 it last had, None if never seen."""
+    blind: str = ""
+    """The model that made the call, where it does not see images."""
     answer: str = ""
     """What a person answered, for a tool that waits for one."""
     config: Path | None = None

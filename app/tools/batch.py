@@ -45,7 +45,8 @@ async def _batch(args: Batch, ctx: ToolContext) -> Output:
     ]
     seen = {path: digest for output in found for path, digest in output.seen.items()}
     good = sum(output.status == "ok" for output in found)
-    return Output("ok", "\n\n".join(parts), f"{good} of {len(found)} ok", seen)
+    images = tuple(image for output in found for image in output.images)
+    return Output("ok", "\n\n".join(parts), f"{good} of {len(found)} ok", seen, images)
 
 
 BATCH = Tool(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
-from app.tools.paths import resolve, sensitive, shown
+from app.tools.paths import refuse_unreadable, resolve, sensitive, shown
 from app.tools.ripgrep import lines
 from app.tools.text import missing
 
@@ -67,6 +67,7 @@ def _codesearch(args: CodeSearch, ctx: ToolContext) -> Output:
     place = resolve(ctx, args.path)
     if not place.exists():
         raise ToolError(missing(ctx, place, args.path))
+    refuse_unreadable(place)
     if not re.fullmatch(r"[\w$~?!]+", args.name):
         raise ToolError(f"`{args.name}` is no name of a symbol; search for text with `grep`")
     files = _holding(args.name, place)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +11,27 @@ from pydantic import ValidationError
 
 from app.domain.base import Model
 from app.domain.plugin import PREFIX
+from app.stream.errors import Unwritable
 from app.stream.files import create_file, make_folder
 from app.tools.base import Output, Tool, ToolContext, ToolError, clip
-from app.tools.paths import OUTPUT, output_file
+from app.tools.paths import OUTPUT, output_file, shown
 from app.tools.registry import REGISTRY
 from app.tools.writes import digests_after
 
 CAP = 16_000
 """Characters of a result that the model is given; the whole text can be read with `read`."""
 _NOTE = 300
-_FOR_THE_MODEL = frozenset(
-    (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
-)
+_FORBIDDEN = "may not be used, for its permissions deny it; change them with a command in `bash`, or go on without it"
+_FOR_THE_MODEL = {
+    errno.ENOENT: "does not exist, or not any more; find it with `glob`",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ENOTDIR: "cannot exist, for a part of its path is a file; choose another path",
+    errno.EISDIR: "is a folder; name a file",
+    errno.ENAMETOOLONG: "is a name too long; choose a shorter one",
+    errno.ELOOP: "is a symbolic link that leads in a circle; remove it with a command in `bash`, or name another file",
+}
+"""What of the machine's errors a model can do something about, and what."""
 
 
 async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -> Output:
@@ -43,9 +53,9 @@ async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -
     except ToolError as error:
         output = _failed(str(error))
     except OSError as error:
-        if error.errno not in _FOR_THE_MODEL:
+        if error.errno not in _FOR_THE_MODEL or _is_ours(error, ctx):
             raise
-        output = _failed(f"`{name}` failed: {error.strerror}")
+        output = _failed(f"`{_named(error, name, ctx)}` {_FOR_THE_MODEL[error.errno]}")
     if len(output.text) > cap:
         return await asyncio.to_thread(_capped, output, ctx, cap)
     return _capped(output, ctx, cap)
@@ -107,6 +117,29 @@ def _failed(sentence: str) -> Output:
     return Output("error", sentence)
 
 
+def _is_ours(error: OSError, ctx: ToolContext) -> bool:
+    """Whether it is about the data folder, which no model can mend: the step is tried again."""
+    if isinstance(error, Unwritable):
+        return True
+    place = _place(error)
+    return place is not None and place.is_relative_to(ctx.data) and not _inside(place, ctx)
+
+
+def _named(error: OSError, name: str, ctx: ToolContext) -> str:
+    """The file as the model names it; the tool, where the error does not say which."""
+    place = _place(error)
+    return clip(shown(ctx, place), 200) if place is not None and _inside(place, ctx) else name
+
+
+def _place(error: OSError) -> Path | None:
+    name: object = error.filename
+    return Path(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
+
+
+def _inside(place: Path, ctx: ToolContext) -> bool:
+    return place.is_relative_to(os.path.realpath(ctx.worktree))
+
+
 def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:
     text = output.text.encode("utf-8", "replace").decode()  # names of files may hold bytes that are no UTF-8
     preview = clip((output.preview or text).encode("utf-8", "replace").decode())
@@ -116,7 +149,7 @@ def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:
         if not create_file(file, text.encode()):
             text = file.read_bytes().decode()  # of an earlier attempt, whose text may already be known
         text = _cut(text, file, cap)
-    return Output(output.status, text, preview, output.seen)
+    return replace(output, text=text, preview=preview)
 
 
 def _cut(text: str, file: Path, cap: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
-from app.tools.paths import closed, resolve, sensitive, shown
+from app.tools.paths import closed, refuse_unreadable, resolve, sensitive, shown
 from app.tools.ripgrep import files, lines
 from app.tools.text import missing
 
@@ -33,6 +33,7 @@ def _grep(args: Grep, ctx: ToolContext) -> Output:
     place = resolve(ctx, args.path)
     if not place.exists():
         raise ToolError(missing(ctx, place, args.path))
+    refuse_unreadable(place)
     folder, target = (place, ".") if place.is_dir() else (place.parent, f"./{place.name}")
     wanted = set(files(ctx, folder, args.glob)) if args.glob else None
     found, count, more = _matches(args, ctx, folder, target, wanted)

@@ -1,6 +1,8 @@
 """Paths as a model writes them, and where they really lead."""
 
+import errno
 import os
+import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -26,14 +28,18 @@ def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
         return False
     if "\0" in path:
         return True
-    return not _real(workspace, worktree, path).is_relative_to(os.path.realpath(worktree))
+    try:
+        return not _real(workspace, worktree, path).is_relative_to(os.path.realpath(worktree))
+    except ToolError:
+        return False  # it is the name of nothing: the call fails with this sentence
 
 
 def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
     """The real path in the worktree, symlinks followed; it may not exist.
 
-    Raises `ToolError` for paths that leave the worktree (unless allowed, and then only to read), and
-    for `.git`, for the private Vault, and for files of secrets unless allowed.
+    A name that is not there is taken for the one that is the same text in another Unicode form (`é` as one
+    sign or as two: macOS writes the other one). Raises `ToolError` for paths that leave the worktree (unless
+    allowed, and then only to read), and for `.git`, for the private Vault, and for files of secrets unless allowed.
     """
     if not path or "\0" in path:
         raise ToolError("the path is empty or holds a NUL byte; name a file")
@@ -74,6 +80,12 @@ def shown(ctx: ToolContext, real: Path) -> str:
     return f"{OUTPUT}{real.stem}" if real.parent == output else str(real)
 
 
+def refuse_unreadable(real: Path) -> None:
+    """Raises `PermissionError` for a file that rg would pass over in silence."""
+    if not os.access(real, os.R_OK):
+        raise PermissionError(errno.EACCES, "permission denied", str(real))
+
+
 def output_file(ctx: ToolContext) -> Path:
     """Where the whole text of this step's result lies if it had to be cut."""
     return session_folder(ctx) / "output" / f"{safe_name(ctx.step_id)}.txt"
@@ -88,7 +100,44 @@ def _output(ctx: ToolContext, path: str, write: bool) -> Path:
     return session_folder(ctx) / "output" / f"{name}.txt"
 
 
+def same_text(one: str, other: str) -> bool:
+    """Whether two names are the same but for their Unicode form."""
+    return one == other or composed(one) == composed(other)
+
+
+def composed(name: str) -> str:
+    """The name in the one Unicode form (NFC) in which names are compared."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def _real(workspace: Workspace, worktree: Path, path: str) -> Path:
+    return _there(_followed(workspace, worktree, path), path)
+
+
+def _there(real: Path, written: str) -> Path:
+    """The path itself where it exists or is ASCII; else with each missing name as the folder spells it."""
+    if str(real).isascii() or os.path.lexists(real):
+        return real
+    for place in reversed((real, *real.parents)):
+        if os.path.lexists(place):
+            continue
+        try:
+            names = [name for name in os.listdir(place.parent) if same_text(name, place.name)]  # noqa: PTH208
+        except OSError:
+            return real
+        if len(names) > 1:
+            raise ToolError(
+                f"`{written}` is not there, but {len(names)} names are that differ from `{place.name}` only in their "
+                "Unicode form; rename one of them with a command in `bash`"
+            )
+        if not names:
+            return real
+        found = os.path.realpath(place.parent / names[0] / real.relative_to(place))  # it may be a link
+        return _there(Path(found), written)
+    return real
+
+
+def _followed(workspace: Workspace, worktree: Path, path: str) -> Path:
     written = PurePosixPath(path)
     if not written.is_absolute():
         inside = os.path.normpath(PurePosixPath(workspace.subdir) / written)

@@ -4,13 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from app.tools.base import ToolContext, ToolError
-from app.tools.paths import sensitive, shown
+from app.tools.paths import composed, sensitive, shown
 
 _OPTIONS = ("--no-config", "--color=never", "--hidden", "--no-ignore-global", "--no-messages", "--no-follow")
 
@@ -28,17 +28,38 @@ def files(ctx: ToolContext, folder: Path, pattern: str = "") -> list[str]:
     """Paths below `folder`, sorted, without those that git ignores or that hold secrets.
 
     With a pattern, those that match it. An rg pattern alone would bring ignored files back: one of names
-    alone is asked as a file type, which does not; any other takes the intersection of two walks.
+    alone is asked as a file type, which does not; any other is held against the names of one walk, but for
+    one that only rg's automata match in bounded time: that takes the intersection of two.
     Raises `ToolError` for a pattern that is none.
     """
     name = pattern.removeprefix("**/")
     if not pattern:
         found = _listed(folder, ())
-    elif "/" not in name and name.replace("*", ""):
+    elif "/" not in name and name.replace("*", "") and name.isascii():
         found = _listed(folder, (f"--type-add=wanted:{name}", "--type=wanted"))
     else:
-        found = _listed(folder, ()) & _listed(folder, ("--glob", pattern))
+        if set(pattern) & set("[]{}\\"):  # else nothing can be wrong with it
+            _listed(folder, ("--max-depth=0", "--glob", pattern))  # rg says what is, and walks nowhere
+        every = _listed(folder, ())
+        found = _matching(every, pattern) if _simple(pattern) else every & _listed(folder, ("--glob", pattern))
     return sorted(path for path in found if ctx.allowed or not sensitive(path))
+
+
+def _simple(pattern: str) -> bool:
+    """Whether wcmatch, which backtracks and spells braces out, matches it at once and as rg does."""
+    stars = pattern.replace("**", "").count("*")
+    return stars <= 4 and pattern.count("**") <= 2 and pattern.count("{") <= 2 and ".." not in pattern
+
+
+def _matching(paths: Iterable[str], pattern: str) -> set[str]:
+    """Those that match as git's patterns do: without a slash by name alone, else from the top; `é` in any form."""
+    from wcmatch import glob
+
+    anchored = "/" in pattern.rstrip("/")
+    wanted = composed(pattern.removeprefix("/") if anchored else f"**/{pattern}")
+    flags = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.FORCEUNIX
+    match = glob.compile(wanted, flags=flags).match
+    return {path for path in paths if match(composed(path))}
 
 
 @contextmanager

@@ -67,3 +67,22 @@ def test_an_agent_that_repeats_itself_is_asked_about(system: System, tmp_path: P
     denied = system.json("run", "empty it again", *model(script), cwd=repo, code=6)["run"]
     system.ctl("deny", denied, cwd=repo)
     assert system.json("watch", denied, cwd=repo, code=5)["result"]["outcome"] == "stalled"
+
+
+def test_a_mode_that_is_switched_down_reaches_every_agent_of_a_team(
+    system: System, tmp_path: Path, model: Model
+) -> None:
+    repo = chores(tmp_path / "chores")
+    ask = Reply(calls=(Call("question", {"question": "which way?"}),))
+
+    def member(messages: list[dict[str, object]], offered: set[str]) -> Reply:
+        first = "You are: builder\n" in texts(messages, "user")[0]
+        return working(ask, WRITE)(messages, offered) if first else working(WRITE, SPOIL)(messages, offered)
+
+    run = system.json("autochat", "empty the list", "--permission-mode", "full", *model(member), cwd=repo, code=6)
+    before = run["requests"] if "requests" in run else system.json("watch", run["run"], cwd=repo, code=6)["requests"]
+    assert before[0]["kind"] == "question"
+    system.ctl("mode", run["run"], "plan", cwd=repo)
+    system.ctl("answer", "this way", cwd=repo)
+    result = system.json("watch", run["run"], cwd=repo)["result"]
+    assert result["branch"] == "" and result["turns"] > 1, "nobody of the team changed anything"

@@ -199,3 +199,10 @@ def test_what_ends_a_job_is_known_to_the_workflow(gate: Gate) -> None:
     assert gate("job", action="stop", id="job-12").stops == 12
     assert gate("job", "plan", action="read", id="job-12").stops == 0
     assert gate("job", action="read", id="../job-1").runs_as == "none"
+
+
+def test_a_rule_holds_for_a_name_in_any_unicode_form(gate: Gate) -> None:
+    given = rules(deny="read: caf\u00e9/* | write: cafe\u0301/*")
+    for folder in ("caf\u00e9", "cafe\u0301"):
+        assert gate("read", given=given, path=f"{folder}/a").verdict == "deny"
+        assert gate("write", given=given, path=f"{folder}/a", content="").verdict == "deny"

@@ -91,3 +91,23 @@ async def test_paths_in_a_subfolder_can_be_used_again(context) -> None:
     ctx = context(subdir="pkg")
     assert await run(ctx, "grep", pattern="needle two") == "b.py:2:needle two"
     assert (await run(ctx, "read", path="b.py")).startswith("1\tNEEDLE")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("x/*a*a*a*a*a*a*a*a*a*a*a*a*b", "no file matches"),
+        ("**/" * 30 + "b", "no file matches"),
+        ("x/{1..99999999}", "no file matches"),
+        ("x/" + "{a,b}" * 40, "no file matches"),
+        ("x/*{a,b}", "x/" + "a" * 200),
+        ("[x]/**/a*", "x/" + "a" * 200),
+        ("x/[", "not understood"),
+        ("x/{a", "not understood"),
+    ],
+)
+async def test_no_pattern_hangs_or_breaks_a_walk(context, tmp_path: Path, pattern: str, found: str) -> None:
+    folder = tmp_path / "tree"
+    (folder / "x").mkdir(parents=True)
+    (folder / "x" / ("a" * 200)).write_text("")
+    assert found in await run(context(worktree=folder), "glob", pattern=pattern)

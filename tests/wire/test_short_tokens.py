@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from keys import service_account
 
-from app.llm import ModelError, answer, check
+from app.llm import ModelError, answer, check, tool_result_message, user_message
 from app.llm.providers import tokens
 
 GITHUB = "gho_very-secret-token"
@@ -69,6 +69,19 @@ async def test_an_account_of_googles_is_tried_although_there_is_no_list(vaulted:
     else:
         await check(model)
     assert vaulted.seen[2].path.endswith("/endpoints/openapi/chat/completions")
+
+
+async def test_copilot_is_told_of_images(vaulted: Any) -> None:
+    gives(vaulted, GITHUB)
+    exchanges(vaulted, "short", 1500)
+    call = {"part_kind": "tool-call", "tool_name": "image", "args": "{}", "tool_call_id": "c"}
+    result = tool_result_message("c", "image", "a picture", True, [("image/png", b"bytes")])
+    for messages in ([user_message("hi")], [user_message("hi"), {"kind": "response", "parts": [call]}, result]):
+        vaulted.chat({"content": "seen"})
+        await answer(asked(vaulted, "github-copilot").model_copy(update={"messages": messages}))
+    *_, without, with_one = vaulted.seen
+    assert "copilot-vision-request" not in without.headers
+    assert with_one.headers["copilot-vision-request"] == "true" and "image_url" in str(with_one.body)
 
 
 async def test_many_calls_at_once_buy_one_token() -> None:

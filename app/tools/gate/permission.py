@@ -25,6 +25,7 @@ from app.tools.gate import places
 from app.tools.gate.rules import allows, glob, of_tool, shown, strictest, touches
 from app.tools.gate.sandbox import Sandbox
 from app.tools.gate.shell import Part, Script, read
+from app.tools.paths import composed
 from app.tools.registry import REGISTRY, Tool
 
 _PATTERN = 300
@@ -141,7 +142,7 @@ def subject_of(tool: Tool, values: Any, arguments: str) -> Subject:
         effect=tool.effect,
         whole=_whole(tool, values, arguments),
         command=command,
-        network=bool(getattr(values, "network", False)) or hasattr(values, "url"),
+        network=bool(getattr(values, "network", False)) or bool(getattr(values, "url", "")),
         paths=paths,
         text=str(getattr(values, "url", "")) or _canonical(arguments),
     )
@@ -205,7 +206,7 @@ def _named(subject: Subject, name: str, standing: Standing, rules: Sequence[Rule
     elif subject.network:
         why = "it wants the network"
     shapes = _shapes(name, standing.workspace) if subject.paths else (name,)
-    about = [rule for rule in rules if any(glob(shape, rule.pattern) for shape in shapes)]
+    about = [rule for rule in rules if any(glob(composed(shape), composed(rule.pattern)) for shape in shapes)]
     return _point(name, why, strictest(about))
 
 

@@ -71,7 +71,7 @@ async def addresses(host: str, port: int, hosts: Sequence[str]) -> list[str]:
     except OSError as error:
         raise Refused(f"`{host}` cannot be resolved: {error.strerror}") from None
     resolved = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    inside = [text for text in resolved if not _is_public(text)]
+    inside = [text for text in resolved if not is_public(text)]
     if inside or not resolved:
         raise Refused(f"`{host}` leads to `{', '.join(inside)}`, which is no public address; list the address itself")
     return resolved
@@ -96,10 +96,17 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _is_public(text: str) -> bool:
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_public(text: str) -> bool:
+    """Whether an address (of version 4 or 6) leads outside; one that holds another is as that one is."""
     address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_global and not mapped.is_multicast
+    held = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+    if held is None and address in _NAT64:
+        held = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    real = held or address
+    return real.is_global and not real.is_multicast
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hosts: Sequence[str]) -> None:
