@@ -34,6 +34,7 @@ from app.workspace import worktree_path
 
 Pictures = Sequence[tuple[str, bytes]]
 """Images as media type and bytes."""
+NONE: Mapping[str, Pictures] = {}
 TEXT_CAP = 4000
 BEGINNING = 200
 """Characters of the text of an answer that goes on: the workflow only needs it if no other comes."""
@@ -163,7 +164,7 @@ def seen_in(data: Path, records: Sequence[Record], order: ToolInput, path: str) 
     return None
 
 
-def messages_of(records: Iterable[Record | NewRecord], images: Mapping[str, Pictures]) -> list[dict[str, Any]]:
+def messages_of(records: Iterable[Record | NewRecord], images: Mapping[str, Pictures] = NONE) -> list[dict[str, Any]]:
     """The conversation as the model layer takes it. `images`: those that are shown, by the step of their result."""
     messages: list[dict[str, Any]] = []
     for record in records:
