@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-TESTS ?= not chaos and not services and not sweep
+TESTS ?= not chaos and not services and not sweep and not long
 LOCAL_BIN ?= $(HOME)/.local/bin
 
 .PHONY: setup install uninstall demo test test-services lint bench chaos clean

@@ -248,6 +248,7 @@ def test_a_plugin_is_signed_installed_and_revoked_as_it_is_written(desk: dict[st
     assert "reads the worktree, changes nothing" in told and "removed wordcount" in told
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_first_hour_runs_as_it_is_written(desk: dict[str, str], tmp_path: Path) -> None:
     folder, told = str(tmp_path / "codetether"), ""

@@ -254,6 +254,7 @@ async def test_nothing_outside_the_worktree_changes_and_nothing_starts(
     assert not (data / "trust").exists() and fortress.json("trust", "list", cwd=repo) == []
     assert {path.name for path in data.iterdir()} - kept_data <= {
         "streams",
+        "costs",
         "runs",
         "okrs",
         "repos",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from background import comes_true, going
 from harness import Script, System
 from playbook import Messages, chores, kept, shell, steps, texts
@@ -88,6 +89,7 @@ def test_a_job_lives_across_turns_until_it_is_stopped(system: System, tmp_path: 
     assert kept(repo, run["run"], "starts.txt") == "begun\n"
 
 
+@pytest.mark.chaos
 def test_a_killed_worker_cuts_a_job_off_and_a_cancel_ends_one(system: System, tmp_path: Path, model: Model) -> None:
     repo = chores(tmp_path / "chores")
     command, running = marked()

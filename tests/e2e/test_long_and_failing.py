@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from harness import System
 from playbook import chores, commit_all
 from window import NOTES, small, walking
@@ -58,6 +59,7 @@ async def walked(system: System, repo: Path, url: str, steps: int) -> AgentResul
     return await client.execute_workflow(AGENT, agent, id="walk-agent", task_queue=QUEUE, result_type=AgentResult)
 
 
+@pytest.mark.long
 def test_five_hundred_steps_in_sixteen_thousand_tokens(system: System, tmp_path: Path) -> None:
     repo = library(tmp_path / "library", 500)
     with small(walking(500), {"small": 16_384}) as server:

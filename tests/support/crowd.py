@@ -62,6 +62,6 @@ class Crowd:
                 "budget": self.purse.lend(child),
             }
         )
-        result = await run_agent(agent, f"walker {number}")
+        result = await run_agent(agent, f"walker {number}", mode=agent.mode, rules=agent.rules)
         self.purse.settle(child, result.spent)
         return result.status
