@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.common import RawValue
@@ -28,9 +29,16 @@ from app.domain.tool import ToolInput, ToolResult, Workspace
 from app.llm import blind
 from app.settings import Settings
 from app.stream import StoredResult, Stream, read_result, write_result
-from app.tools.execute import execute, preview
+from app.tools.execute import blocks, execute, execute_blocking, preview
 from app.tools.gate.sandbox import Mounts
 from app.tools.registry import Output, ToolContext
+
+
+class _Begun(NamedTuple):
+    name: str
+    arguments: str
+    context: ToolContext
+    voice: Voice
 
 
 class ToolActivities:
@@ -46,9 +54,18 @@ class ToolActivities:
         return await guarded(self._tool(activity.info().activity_type, order))
 
     async def _tool(self, name: str, order: ToolInput) -> ToolResult:
-        stored, records = await asyncio.to_thread(self._begin, order)
-        if stored is None:
-            stored = await self._run(name, order, records)
+        started = time.monotonic()
+        try:
+            if blocks(name):  # one thread from the beginning to the record: each change of threads takes a while
+                stored = await asyncio.to_thread(self._at_once, name, order, started)
+            else:
+                stored = await self._by_steps(name, order, started)
+        except asyncio.CancelledError:
+            if cancelled_by_person():  # else another attempt follows: this one records nothing
+                said = "a person cancelled the run during this call"
+                output = Output(status="cut_off", text=said, preview="cancelled")
+                self._store(name, order, output, time.monotonic() - started)
+            raise
         return ToolResult(
             id=order.step_id.rpartition(":")[2],
             status=stored.status,
@@ -58,36 +75,40 @@ class ToolActivities:
             seconds=stored.seconds,
         )
 
-    def _begin(self, order: ToolInput) -> tuple[StoredResult | None, list[Record]]:
-        session = order.turn.session_id
-        stored = read_result(self.host.data, session, order.step_id)
-        return stored, [] if stored else Stream(self.host.data, session).history(order.turn.end)
+    def _at_once(self, name: str, order: ToolInput, started: float) -> StoredResult:
+        begun = self._begin(name, order)
+        if isinstance(begun, StoredResult):
+            return begun
+        return self._end(begun, order, execute_blocking(begun.name, begun.arguments, begun.context), started)
 
-    async def _run(self, name: str, order: ToolInput, records: list[Record]) -> StoredResult:
-        session = order.turn.session_id
+    async def _by_steps(self, name: str, order: ToolInput, started: float) -> StoredResult:
+        begun = await asyncio.to_thread(self._begin, name, order)
+        if isinstance(begun, StoredResult):
+            return begun
+        output = await execute(begun.name, begun.arguments, begun.context)
+        return await asyncio.to_thread(self._end, begun, order, output, started)
+
+    def _begin(self, name: str, order: ToolInput) -> "StoredResult | _Begun":
+        """The recorded result of this step, else all that the call needs."""
+        data, session = self.host.data, order.turn.session_id
+        if (stored := read_result(data, session, order.step_id)) is not None:
+            return stored
+        records = Stream(data, session).history(order.turn.end)
         brief = brief_of(records)
         self.host.own(brief.workspace.data_id)
         called = records[-1].body["calls"][order.index]
         arguments: str = called["arguments"]
         if order.updated:
-            step = order.step_id.rpartition(":")[0]
-            arguments = await asyncio.to_thread(arguments_of, self.host.data, session, f"{step}:{order.updated}")
+            arguments = arguments_of(data, session, f"{order.step_id.rpartition(':')[0]}:{order.updated}")
         name = str(called["name"]) if name == PLUGIN else name
         voice = Voice.of(brief.run, session, session, 0, tool=name)
-        context = self._context(order, brief, voice, records)
-        started = time.monotonic()
         voice.say("tool_started", preview(name, arguments))
-        try:
-            output = await execute(name, arguments, context)
-        except asyncio.CancelledError:
-            if not cancelled_by_person():
-                raise  # another attempt follows: this one records nothing
-            output = Output(status="cut_off", text="a person cancelled the run during this call", preview="cancelled")
-            self._store(name, order, output, time.monotonic() - started)
-            raise
+        return _Begun(name, arguments, self._context(order, brief, voice, records), voice)
+
+    def _end(self, begun: "_Begun", order: ToolInput, output: Output, started: float) -> StoredResult:
         reached("done")
-        stored = await asyncio.to_thread(self._store, name, order, output, time.monotonic() - started)
-        voice.say("tool_ended", f"{stored.status}: {stored.preview}")
+        stored = self._store(begun.name, order, output, time.monotonic() - started)
+        begun.voice.say("tool_ended", f"{stored.status}: {stored.preview}")
         return stored
 
     def _context(self, order: ToolInput, brief: Brief, voice: Voice, records: list[Record]) -> ToolContext:

@@ -21,10 +21,22 @@ _SOCKET_LIMIT = 100
 """Bytes: the kernel refuses longer socket addresses (108 on Linux, 104 on macOS)."""
 
 _readers: dict[asyncio.Queue[Delta], str] = {}
+_loops: set[asyncio.AbstractEventLoop] = set()
+"""The one whose readers they are."""
 
 
 def publish(delta: Delta) -> None:
-    """Hands `delta` to every reader of its run. Never waits, never fails."""
+    """Hands `delta` to every reader of its run, from any thread. Never waits, never fails."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # of a thread that does a tool's work
+        for loop in _loops:
+            loop.call_soon_threadsafe(_hand_out, delta)
+    else:
+        _hand_out(delta)
+
+
+def _hand_out(delta: Delta) -> None:
     for queue, run in list(_readers.items()):
         if run in ("", delta.run):
             if queue.full():
@@ -55,9 +67,11 @@ async def serve(data: Path) -> AsyncIterator[None]:
         server = await asyncio.start_unix_server(_serve, path)
     finally:
         os.umask(before)
+    _loops.add(asyncio.get_running_loop())
     try:
         yield
     finally:
+        _loops.discard(asyncio.get_running_loop())
         server.close()
         path.unlink(missing_ok=True)
 

@@ -110,13 +110,19 @@ class Tool:
     """Which agents are offered it; `@writing` in an agent's list names all tools of those that write."""
 
 
-def in_thread(function: Callable[[Any, ToolContext], Output]) -> Callable[[Any, ToolContext], Awaitable[Output]]:
+@dataclass(frozen=True)
+class InThread:
+    """A function that blocks, for the event loop; who is in a thread already calls `function`."""
+
+    function: Callable[[Any, ToolContext], Output]
+
+    async def __call__(self, arguments: Any, ctx: ToolContext) -> Output:
+        return await asyncio.to_thread(self.function, arguments, ctx)
+
+
+def in_thread(function: Callable[[Any, ToolContext], Output]) -> InThread:
     """The same function off the event loop: file work blocks."""
-
-    async def run(arguments: Any, ctx: ToolContext) -> Output:
-        return await asyncio.to_thread(function, arguments, ctx)
-
-    return run
+    return InThread(function)
 
 
 def clip(text: str, limit: int = PREVIEW) -> str:

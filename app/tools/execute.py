@@ -13,7 +13,7 @@ from app.domain.base import Model
 from app.domain.plugin import PREFIX
 from app.stream.errors import Unwritable
 from app.stream.files import create_file, make_folder
-from app.tools.base import Output, Tool, ToolContext, ToolError, clip
+from app.tools.base import InThread, Output, Tool, ToolContext, ToolError, clip
 from app.tools.paths import OUTPUT, output_file, shown
 from app.tools.registry import REGISTRY
 from app.tools.writes import digests_after
@@ -43,22 +43,44 @@ async def execute(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -
         from app.tools.plugin import call
 
         return await asyncio.to_thread(_capped, await call(name, arguments, ctx), ctx, cap)
+    if blocks(name):
+        return await asyncio.to_thread(execute_blocking, name, arguments, ctx, cap)
     tool = REGISTRY.get(name)
     if tool is None or tool.run is None:
         return _failed(f"`{name}` is not a tool that can be run; use one of {', '.join(_runnable())}")
     try:
         output = await tool.run(parsed(tool, arguments), ctx)
+    except (ToolError, OSError) as error:
+        output = _failure(error, name, ctx)
+    return await asyncio.to_thread(_capped, output, ctx, cap)
+
+
+def blocks(name: str) -> bool:
+    """Whether a tool does nothing but block: one thread can do all of a call."""
+    tool = REGISTRY.get(name)
+    return tool is not None and isinstance(tool.run, InThread)
+
+
+def execute_blocking(name: str, arguments: str, ctx: ToolContext, cap: int = CAP) -> Output:
+    """`execute`, for a tool that blocks, in this thread."""
+    tool = REGISTRY[name]
+    assert isinstance(tool.run, InThread)
+    try:
+        output = tool.run.function(parsed(tool, arguments), ctx)
         if tool.effect == "write" and output.status == "ok":
-            output = replace(output, seen=await asyncio.to_thread(digests_after, ctx))
-    except ToolError as error:
-        output = _failed(str(error))
-    except OSError as error:
-        if error.errno not in _FOR_THE_MODEL or _is_ours(error, ctx):
-            raise
-        output = _failed(f"`{_named(error, name, ctx)}` {_FOR_THE_MODEL[error.errno]}")
-    if len(output.text) > cap:
-        return await asyncio.to_thread(_capped, output, ctx, cap)
+            output = replace(output, seen=digests_after(ctx))
+    except (ToolError, OSError) as error:
+        output = _failure(error, name, ctx)
     return _capped(output, ctx, cap)
+
+
+def _failure(error: ToolError | OSError, name: str, ctx: ToolContext) -> Output:
+    """What a model did wrong, or can do something about, in words; raises again what it cannot."""
+    if isinstance(error, ToolError):
+        return _failed(str(error))
+    if error.errno not in _FOR_THE_MODEL or _is_ours(error, ctx):
+        raise error
+    return _failed(f"`{_named(error, name, ctx)}` {_FOR_THE_MODEL[error.errno]}")
 
 
 def parsed(tool: Tool, arguments: str) -> Model:
