@@ -39,7 +39,7 @@ class EmptyAgent:
 
 
 async def _step(name: str, queue: str, *, minutes: int, heartbeat: int, attempts: int) -> None:
-    """As `workflows.steps.step` schedules a model turn and a tool."""
+    """As `workflows.parts.steps.step` schedules a model turn and a tool."""
     info = workflow.info()
     await workflow.execute_activity(
         NOTHING,

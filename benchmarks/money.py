@@ -40,7 +40,7 @@ def _check(count: int) -> Row:
 def _asks(count: int) -> Row:
     from app.domain.budget import Budget, Spent
     from app.domain.session import Usage
-    from workflows.purse import Purse
+    from workflows.parts.purse import Purse
 
     purse = Purse(Budget(usd=1e6, tokens=10**12, seconds=None, steps=None), Spent())
     names = [f"child-{number}" for number in range(CHILDREN)]

@@ -25,13 +25,13 @@ from app.domain.contracts import (
 )
 from app.domain.session import EventRange
 from app.domain.tool import ToolCall, ToolResult, at_most
-from workflows import hooks, modes, tasks
-from workflows.asking import SAME_LIMIT, Asking
-from workflows.calls import carry_out, groups, pending
-from workflows.child import ask_for_more
-from workflows.jobs import Jobs
-from workflows.steps import overlong, reason_of, should_continue_as_new, step, step_id, was_cancelled
-from workflows.thinking import Thinking, brief_of
+from workflows.parts import hooks, modes, tasks
+from workflows.parts.asking import SAME_LIMIT, Asking
+from workflows.parts.calls import carry_out, groups, pending
+from workflows.parts.child import ask_for_more
+from workflows.parts.jobs import Jobs
+from workflows.parts.steps import overlong, reason_of, should_continue_as_new, step, step_id, was_cancelled
+from workflows.parts.thinking import Thinking, brief_of
 
 MALFORMED_LIMIT = 5
 """Turns in a row in which the model gave nothing that can be run."""

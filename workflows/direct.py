@@ -4,7 +4,7 @@ from temporalio import workflow
 
 from app.domain.contracts import DIRECT
 from app.domain.run import RunInput, RunResult
-from workflows.team import DEFAULT_TEAM, SOLO
+from workflows.parts.team import DEFAULT_TEAM, SOLO
 from workflows.work import WorkingWorkflow
 
 

@@ -18,12 +18,12 @@ from app.domain.contracts import (
 from app.domain.okr import Judge, KeyResult, Okr, Reading
 from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange
-from workflows import tasks
-from workflows.child import grant, run_agent
-from workflows.measuring import read_key_result
-from workflows.purse import Purse
-from workflows.steps import step
-from workflows.team import DEFAULT_TEAM
+from workflows.parts import tasks
+from workflows.parts.child import grant, run_agent
+from workflows.parts.measuring import read_key_result
+from workflows.parts.purse import Purse
+from workflows.parts.steps import step
+from workflows.parts.team import DEFAULT_TEAM
 from workflows.work import WorkingWorkflow
 
 DRAFT_STEPS = 8

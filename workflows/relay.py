@@ -29,11 +29,11 @@ from app.domain.event import EventKind, RunEvent
 from app.domain.okr import KeyResult, Member, Reading
 from app.domain.run import Checkpoint, Outcome
 from app.domain.session import EventRange, Ids
-from workflows import tasks
-from workflows.child import grant, run_agent
-from workflows.measuring import read_key_result
-from workflows.purse import Purse
-from workflows.steps import should_continue_as_new, step, step_id
+from workflows.parts import tasks
+from workflows.parts.child import grant, run_agent
+from workflows.parts.measuring import read_key_result
+from workflows.parts.purse import Purse
+from workflows.parts.steps import should_continue_as_new, step, step_id
 
 WRITING_TOOLS = ("@writing",)
 """Every tool that says it is for agents that write; the first turn settles which those are."""

@@ -29,8 +29,8 @@ from app.domain.contracts import (
 from app.domain.event import RunEvent
 from app.domain.run import Decision, Request, RunInput, RunView
 from app.domain.tool import Rule
-from workflows import tasks
-from workflows.journal import Journalled
+from workflows.parts import tasks
+from workflows.parts.journal import Journalled
 
 WARN_AT = 0.8
 SHOWN_DECISIONS, SHOWN_TEXT = 20, 200

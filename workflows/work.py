@@ -26,8 +26,8 @@ from app.domain.okr import KeyResult, Member
 from app.domain.run import Outcome, RunInput, RunResult
 from app.domain.session import EventRange
 from app.domain.tool import Workspace
-from workflows.child import attributes
-from workflows.steps import heed_cancel, reason_of, step, step_id, was_cancelled
+from workflows.parts.child import attributes
+from workflows.parts.steps import heed_cancel, reason_of, step, step_id, was_cancelled
 from workflows.top import TopWorkflow
 
 

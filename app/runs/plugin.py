@@ -69,8 +69,9 @@ class PayloadConverter(CompositePayloadConverter):
 def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
     if existing is not None and not isinstance(existing, SandboxedWorkflowRunner):
         return existing  # an unsandboxed runner was asked for
-    # The nouns are pure values: sharing them saves importing pydantic models for every workflow.
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("app"))
+    # Nouns and parts hold no state: sharing them saves loading them again for every workflow, and its memory.
+    shared = SandboxRestrictions.default.with_passthrough_modules("app", "workflows.parts")
+    return SandboxedWorkflowRunner(restrictions=shared)
 
 
 DATA_CONVERTER = replace(pydantic_data_converter, payload_converter_class=PayloadConverter)

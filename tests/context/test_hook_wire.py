@@ -11,7 +11,7 @@ from app.context.said import Together
 from app.domain.hook import HookOutput
 from app.domain.tool import ToolCall
 from app.errors import UserError
-from workflows.hooks import decided
+from workflows.parts.hooks import decided
 
 
 def hook(event: str = "PreToolUse", **more: Any) -> Hook:

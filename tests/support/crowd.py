@@ -8,8 +8,8 @@ from app.domain.base import Model
 from app.domain.budget import Budget, Spent
 from app.domain.contracts import RESERVE, AgentInput, ReserveRequest
 from app.domain.session import EventRange
-from workflows.child import grant, run_agent
-from workflows.purse import Purse
+from workflows.parts.child import grant, run_agent
+from workflows.parts.purse import Purse
 
 
 class CrowdInput(Model):

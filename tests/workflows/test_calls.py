@@ -1,8 +1,8 @@
 """Which calls of an answer run at once, and which words fit into a turn."""
 
 from app.domain.tool import ToolCall, ToolResult
-from workflows.calls import groups, pending
-from workflows.tasks import TOLD_LIMIT, readable, subject
+from workflows.parts.calls import groups, pending
+from workflows.parts.tasks import TOLD_LIMIT, readable, subject
 
 
 def call(index: int, effect: str, verdict: str = "allow") -> tuple[ToolCall, str]:

@@ -11,9 +11,9 @@ from app.domain.contracts import AgentInput, ModeChange
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.domain.tool import MODES, Mode, Rule, Workspace, rules_at_most
-from workflows import child
 from workflows.agent import AgentWorkflow
-from workflows.child import within
+from workflows.parts import child
+from workflows.parts.child import within
 
 RULES = [Rule(tool="bash", pattern=p, verdict=v) for p in ("make", "git push *") for v in ("allow", "ask", "deny")]
 
@@ -63,6 +63,6 @@ def test_a_mode_that_is_switched_reaches_it_and_stays_below_its_own_most() -> No
 
 
 def test_agents_are_started_through_one_door() -> None:
-    folder = Path(child.__file__).parent
-    starting = {file.name for file in folder.glob("*.py") if "_child_workflow(" in file.read_text()}
+    folder = Path(child.__file__).parents[1]
+    starting = {file.name for file in folder.rglob("*.py") if "_child_workflow(" in file.read_text()}
     assert starting == {"child.py", "work.py"}, "work.py starts the relay, with its own mode and rules"

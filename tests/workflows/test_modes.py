@@ -1,7 +1,7 @@
 """A call that was judged under another mode than it runs in."""
 
 from app.domain.tool import ToolCall
-from workflows.modes import judged_again
+from workflows.parts.modes import judged_again
 
 EDIT = ToolCall(index=0, activity="write", effect="write")
 RUN = ToolCall(index=0, activity="bash", effect="run", verdict="ask", reason="it wants the network")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.domain.budget import Budget, Spent
 from app.domain.session import Usage
-from workflows.purse import Purse
+from workflows.parts.purse import Purse
 
 WHOLE = Budget(usd=5.0, tokens=100_000, seconds=None, steps=100)
 

@@ -5,9 +5,9 @@ from app.domain.okr import Judge, KeyResult, Reading
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.domain.tool import Mode, Rule, Workspace
-from workflows.child import run_agent
-from workflows.purse import Purse
-from workflows.steps import step, step_id
+from workflows.parts.child import run_agent
+from workflows.parts.purse import Purse
+from workflows.parts.steps import step, step_id
 
 JUDGE_STEPS = 8
 JUDGE_TOOLS = ("@judging", "give_score")

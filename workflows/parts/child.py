@@ -22,8 +22,8 @@ from app.domain.contracts import (
 )
 from app.domain.session import Ids
 from app.domain.tool import Mode, Rule, at_most, rules_at_most
-from workflows.purse import Purse
-from workflows.steps import heed_cancel, reason_of, step, was_cancelled
+from workflows.parts.purse import Purse
+from workflows.parts.steps import heed_cancel, reason_of, step, was_cancelled
 
 
 def within(order: AgentInput, mode: Mode, rules: tuple[Rule, ...]) -> AgentInput:

@@ -6,7 +6,7 @@ from app.domain.contracts import HOOK, AgentInput, Brief
 from app.domain.hook import HookInput, HookOutput
 from app.domain.session import EventRange
 from app.domain.tool import Mode, Rule, ToolCall, ToolResult
-from workflows.steps import step, step_id
+from workflows.parts.steps import step, step_id
 
 STOPS = 3
 """How often hooks of `Stop` may send an agent back to work."""

@@ -13,8 +13,8 @@ from app.domain.event import EventKind, RunEvent
 from app.domain.fold import apply
 from app.domain.run import RunInput, RunView
 from app.domain.session import EventRange
-from workflows.details import markdown
-from workflows.steps import step, step_id
+from workflows.parts.details import markdown
+from workflows.parts.steps import step, step_id
 
 OUTCOME = SearchAttributeKey.for_keyword("Outcome")
 PROGRESS = SearchAttributeKey.for_float("Progress")

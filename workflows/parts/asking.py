@@ -9,7 +9,7 @@ from app.domain.event import RunEvent
 from app.domain.run import Request
 from app.domain.session import EventRange
 from app.domain.tool import Mode, Rule, ToolCall, ToolResult
-from workflows import hooks, modes
+from workflows.parts import hooks, modes
 
 SAME_LIMIT = 3
 """The same call with the same result so often, with no edit between, is no progress."""

@@ -16,8 +16,8 @@ from app.domain.contracts import COMPACT, REPORT, TURN, AgentInput, Brief, Compa
 from app.domain.event import RunEvent
 from app.domain.session import EventRange
 from app.domain.tool import ToolResult
-from workflows import hooks
-from workflows.steps import step, step_id
+from workflows.parts import hooks
+from workflows.parts.steps import step, step_id
 
 FULL = 0.8
 """Share of the model's context from which a conversation is compacted before the next turn."""

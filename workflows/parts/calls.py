@@ -3,9 +3,9 @@
 from app.domain.contracts import AgentInput
 from app.domain.session import EventRange
 from app.domain.tool import ToolCall, ToolInput, ToolResult
-from workflows.asking import Passed
-from workflows.jobs import Jobs
-from workflows.steps import step, step_id
+from workflows.parts.asking import Passed
+from workflows.parts.jobs import Jobs
+from workflows.parts.steps import step, step_id
 
 Named = tuple[ToolCall, str]
 """A call and its activity id."""

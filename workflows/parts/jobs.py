@@ -12,7 +12,7 @@ from temporalio.exceptions import FailureError
 
 from app.domain.contracts import JOB, AgentInput, JobInput
 from app.domain.tool import ToolCall, ToolResult
-from workflows.steps import begin, reason_of, step_id
+from workflows.parts.steps import begin, reason_of, step_id
 
 MOST = 5
 """Jobs of one agent at once."""
