@@ -4,13 +4,13 @@ import io
 import json
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import serving
 
 from app.domain.run import RunResult
 from app.pids import boot_id, start_time
@@ -202,17 +202,12 @@ class Servers:
 def servers(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Servers, str]]:  # noqa: ARG001
     """Them, and where they listen; the key waits on stdin."""
     own = Servers()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), own.handler())
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-    thread.start()
-    address = f"http://127.0.0.1:{http.server_port}"
-    monkeypatch.setenv("VAULT_ADDR", address)
-    monkeypatch.setenv("VAULT_TOKEN", "hvs.t")
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{KEY}\n"))
-    yield own, address
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), own.handler())) as http:
+        address = f"http://127.0.0.1:{http.server_port}"
+        monkeypatch.setenv("VAULT_ADDR", address)
+        monkeypatch.setenv("VAULT_TOKEN", "hvs.t")
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{KEY}\n"))
+        yield own, address
 
 
 def test_a_key_is_tried_and_stored_and_never_printed(ctl: Any, servers: tuple[Servers, str]) -> None:

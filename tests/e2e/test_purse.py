@@ -27,8 +27,8 @@ from app.stack.identity import data_id
 from workflows.agent import AgentWorkflow
 
 QUEUE = "crowd"
-AGENTS, STEPS = 30, 4
-BUDGET = 0.6
+AGENTS, STEPS = 100, 4
+BUDGET = 2.1
 PRICE = 0.03
 """Dollars of every call: 30,000 tokens at a dollar a million."""
 PRICES = '[prices]\n"openai/penny" = { input = 1.0, output = 0.0 }\n'

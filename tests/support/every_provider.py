@@ -5,7 +5,6 @@ Each answers as an agent's model does: first a call of `write`, then, once the r
 """
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from dialects import DIALECTS, Dialect
+from serving import serving
 
 from app.llm.registry import PROVIDERS
 
@@ -159,12 +159,5 @@ def _has_result(body: dict[str, Any]) -> bool:
 @contextmanager
 def every_provider() -> Generator[EveryProvider]:
     """Serves until the block ends."""
-    server = EveryProvider()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(EveryProvider()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from serving import serving
 
 from app.demo.scenario import Reply
 from app.demo.server import Server
@@ -80,15 +81,8 @@ def settings_apart(folder: Path) -> Settings:
 @contextmanager
 def playing(script: Script, port: int = 0) -> Generator[Server]:
     """A model server that plays `script`; `flags` names it to `ctl`."""
-    server = Server(port, 0.0, script)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(Server(port, 0.0, script)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def flags(server: Server) -> list[str]:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from serving import serving
+
 Raw = tuple[int, str, bytes]
 """Status, content type and body of an answer."""
 
@@ -53,15 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def answering(answer: Callable[[list[dict[str, Any]]], Raw | None]) -> Generator[OddServer]:
     """Serves until the block ends."""
-    server = OddServer(answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(OddServer(answer)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def speaking(text: str, *calls: tuple[str, str], finish: str = "") -> Raw:

@@ -2,12 +2,13 @@
 
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from serving import serving
 
 NOTES = "Done: looked at many files.\nNext: look at the rest."
 Answer = Callable[[list[dict[str, Any]]], dict[str, Any]]
@@ -109,12 +110,5 @@ def walking(steps: int) -> Answer:
 @contextmanager
 def small(answer: Answer, limits: dict[str, int], dead: frozenset[str] = frozenset()) -> Generator[SmallServer]:
     """Serves until the block ends."""
-    server = SmallServer(answer, limits, dead)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(SmallServer(answer, limits, dead)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
