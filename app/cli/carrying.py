@@ -133,7 +133,9 @@ def waiting(view: "RunView | None", run: str) -> str:
     asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
     if requests and all(request.kind == "question" for request in requests):
         return f"{run} waits for an answer ({'; '.join(asked)}): ctl answer {run} TEXT | ctl deny {run}"
-    return f"{run} waits for a decision ({'; '.join(asked)}): ctl approve {run} | ctl deny {run} | ctl amend {run} TEXT"
+    drafts = any(request.kind == "draft" for request in requests)
+    ways = f"ctl approve {run} | ctl deny {run}" + f" | ctl amend {run} TEXT" * drafts
+    return f"{run} waits for a decision ({'; '.join(asked)}): {ways}"
 
 
 def _end(settings: "Settings", view: "RunView", format: str, out: Path | None) -> None:

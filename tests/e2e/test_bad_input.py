@@ -167,6 +167,7 @@ def test_decisions_that_no_run_waits_for(system: System, said: Said, tmp_path: P
     for words in (("amend", runs[0], "  "), ("amend", runs[0]), ("tell", runs[0]), ("amend", runs[0], "x" * 8001)):
         assert f"`ctl {words[0]} RUN " in said(*words, cwd=repo, code=2)
     assert "`--reason`" in said("deny", runs[0], "--reason", "x" * 8001, cwd=repo, code=2)
+    assert "`ctl deny --reason" in said("deny", "not like this", cwd=repo, code=2)
     assert "quotes" in said("amend", runs[0], "make", "it", "so", cwd=repo, code=2)
     system.ctl("deny", runs[0], cwd=repo)
     system.ctl("watch", runs[0], cwd=repo, code=3)

@@ -165,6 +165,8 @@ def test_a_hook_asks_and_its_own_allow_answers(
     hooked(repo, PreToolUse=one(say % "allow", "Read"))
     system.ctl("trust", "add", cwd=repo)
     run = system.json("run", "look", *model(Talk(read(".env"))), cwd=repo, code=6)["run"]  # no word of a repository
+    waiting = system.ctl("watch", run, cwd=repo, code=6)
+    assert f"ctl deny {run}" in waiting and "ctl amend" not in waiting, "only a draft can be amended"
     system.ctl("cancel", run, cwd=repo, code=None)
     own_hooks(PreToolUse=one(say % "allow", "Read"))
     talk = Talk(read(".env"))

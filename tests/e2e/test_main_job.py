@@ -31,7 +31,7 @@ def test_a_run_waits_for_its_decision_and_is_decided_from_elsewhere(system: Syst
     assert request["id"] == "draft-1"
     system.ctl("amend", told["run"], "at most 20 comparisons", cwd=ledger)
     waiting = system.ctl("watch", told["run"], cwd=ledger, code=6)
-    assert "20" in waiting and "draft-2" in waiting
+    assert "20" in waiting and "draft-2" in waiting and f"ctl amend {told['run']} TEXT" in waiting
     assert "stale" not in system.ctl("approve", told["run"], "--request", "draft-1", cwd=ledger, code=1)
     system.ctl("approve", cwd=ledger)
     assert "completed" in system.ctl("watch", told["run"], cwd=ledger)

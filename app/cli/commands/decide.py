@@ -47,6 +47,8 @@ def deny(
     json: JsonFlag = False,
 ) -> None:
     """Deny it, with a reason."""
+    if run is not None and " " in run:
+        raise UserError('no run has a name with spaces; a reason is given so: `ctl deny --reason "too wide"`')
     if len(reason) > LIMIT:
         raise UserError(f"`--reason` takes {LIMIT:,} characters at most; longer things belong in a file")
     _decide(run, request, "deny", reason, "never" if never else "once", json)
