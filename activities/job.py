@@ -20,6 +20,7 @@ from app import workspace
 from app.domain.contracts import JOB, JobInput
 from app.domain.tool import ToolResult
 from app.stream import Damaged, StoredResult, read_result, write_result
+from app.stream.files import session_folder
 from app.tools import jobs, process
 from app.tools.base import clip
 from app.tools.gate.sandbox import Mounts
@@ -55,7 +56,7 @@ class JobActivities:
 
     async def _recorded(self, order: JobInput) -> StoredResult:
         data, key = self.host.data, order.step_id
-        folder = jobs.folder_of(data, order.session_id)
+        folder = session_folder(data, order.session_id)
         spool = jobs.spool(folder, order.number)
         if activity.info().attempt > 1 and await asyncio.to_thread(process.started, data, key):
             await process.cut_off(data=data, key=key, spool=spool)

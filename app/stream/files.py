@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from app.stream.errors import Busy, Unwritable
 
 LOCK_SECONDS = 30.0
 """An append takes milliseconds: whoever holds a lock for longer is frozen."""
+STREAMS = "streams"
 _NAME_LIMIT = 200
 _made: set[Path] = set()
 
@@ -35,6 +37,12 @@ def safe_name(identity: str) -> str:
     return f"{name[: _NAME_LIMIT - 65]}-{sha256(name.encode()).hexdigest()}"
 
 
+@lru_cache(1024)
+def session_folder(data: Path, session_id: str) -> Path:
+    """Where a session's stream, results and other files lie; it may not exist yet. Raises `ValueError` as above."""
+    return data / STREAMS / safe_name(session_id)
+
+
 def sync_file(fd: int) -> None:
     """Returns once the bytes and the length of the file are on the disk."""
     if sys.platform == "darwin":
@@ -43,7 +51,7 @@ def sync_file(fd: int) -> None:
         os.fdatasync(fd)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Returns once the names in `folder` are on the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -80,9 +88,10 @@ def write_at(fd: int, position: int, content: bytes) -> None:
 
 def replace_file(file: Path, content: bytes) -> None:
     """Puts `content` at `file` in one step: readers, also after a power cut, see the old or the new."""
-    with _temporary(file, content) as temporary:
-        temporary.replace(file)
-    sync_folder(file.parent)
+    name = os.fspath(file)
+    with _temporary(name, content) as temporary:
+        os.replace(temporary, name)
+    sync_folder(os.path.dirname(name))
 
 
 def create_file(file: Path, content: bytes) -> bool:
@@ -90,19 +99,20 @@ def create_file(file: Path, content: bytes) -> bool:
 
     The name appears only once the bytes are on the disk; of several callers exactly one wins.
     """
-    with _temporary(file, content) as temporary:
+    name = os.fspath(file)
+    with _temporary(name, content) as temporary:
         try:
-            file.hardlink_to(temporary)
+            os.link(temporary, name)
             created = True
         except FileExistsError:
             created = False
-    sync_folder(file.parent)  # also for the loser: the winner may have died before it synced
+    sync_folder(os.path.dirname(name))  # also for the loser: the winner may have died before it synced
     return created
 
 
 @contextmanager
-def _temporary(file: Path, content: bytes) -> Generator[Path]:
-    temporary = file.with_name(f".{secrets.token_hex(8)}.tmp")
+def _temporary(name: str, content: bytes) -> Generator[str]:
+    temporary = os.path.join(os.path.dirname(name), f".{secrets.token_hex(8)}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -112,7 +122,8 @@ def _temporary(file: Path, content: bytes) -> Generator[Path]:
             os.close(fd)
         yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 @contextmanager

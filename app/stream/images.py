@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.base import Model
-from app.stream.files import create_file, make_folder, safe_name, told_plainly
-from app.stream.stream import STREAMS
+from app.stream.files import create_file, make_folder, safe_name, session_folder, told_plainly
 
 LEFT_OUT = " (the image itself is not shown any more; call `image` again to see it)"
 
@@ -67,4 +66,4 @@ def weight_of(body: dict[str, Any]) -> int:
 
 
 def _file(data: Path, session_id: str, digest: str) -> Path:
-    return data / STREAMS / safe_name(session_id) / "images" / safe_name(digest)
+    return session_folder(data, session_id) / "images" / safe_name(digest)

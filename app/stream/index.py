@@ -42,7 +42,7 @@ class Entry:
 
 def last(folder: Path) -> Entry | None:
     """The last entry, or None where the index is missing, torn or no index."""
-    with suppress(OSError), opened(folder / NAME) as fd:
+    with suppress(OSError), opened(_file(folder)) as fd:
         size = os.fstat(fd).st_size
         if size and size % _WIDTH == 0:
             return _entry(os.pread(fd, _WIDTH, size - _WIDTH))
@@ -68,7 +68,7 @@ def entries(folder: Path) -> list[Entry] | None:
 
 def add(folder: Path, entry: Entry) -> bool:
     """Adds `entry`, or says False where it would not follow the last one. Only under the stream's lock."""
-    with opened(folder / NAME, os.O_RDWR | os.O_CREAT) as fd:
+    with opened(_file(folder), os.O_RDWR | os.O_CREAT) as fd:
         size = os.fstat(fd).st_size
         before = _entry(read_at(fd, size - _WIDTH, _WIDTH)) if size and size % _WIDTH == 0 else None
         if (before.end if before else size) != entry.start:
@@ -80,6 +80,10 @@ def add(folder: Path, entry: Entry) -> bool:
 def rewrite(folder: Path, whole: Iterable[Entry]) -> None:
     """Makes the index anew. Only under the stream's lock."""
     replace_file(folder / NAME, b"".join(entry.line for entry in whole))
+
+
+def _file(folder: Path) -> str:
+    return f"{os.fspath(folder)}/{NAME}"
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -18,8 +18,8 @@ from app.domain.session import EventRange, Record
 from app.errors import UserError
 from app.stream import totals
 from app.stream.errors import Damaged
-from app.stream.files import locked, make_folder, replace_file, safe_name, told_plainly
-from app.stream.stream import STREAMS, Stream
+from app.stream.files import STREAMS, locked, make_folder, replace_file, safe_name, told_plainly
+from app.stream.stream import Stream
 
 RUNS = "runs"
 OKRS = "okrs"

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.stream.files import create_file, make_folder, safe_name, told_plainly
+from app.stream.files import create_file, make_folder, safe_name, session_folder, told_plainly
 from app.telemetry.clock import now
 
 _FOLDER = "lost"
@@ -41,4 +41,4 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _folder(data: Path, session_id: str) -> Path:
-    return data / "streams" / safe_name(session_id) / _FOLDER
+    return session_folder(data, session_id) / _FOLDER

@@ -14,13 +14,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from app.stream.errors import Damaged
-from app.stream.files import safe_name
+from app.stream.files import STREAMS, safe_name, session_folder
 from app.stream.lost import files as lost_files
 from app.stream.segments import read_bytes
 from app.stream.tail import find_tail
 from app.stream.used import DOLLAR, Used, tokens_of, total
 
-STREAMS = "streams"
 GONE = "unknown: its conversation is gone"
 """The model of calls that only the journal knows."""
 Stage = Literal["drafting", "working", "judging", "other"]
@@ -62,7 +61,7 @@ def of_run(data: Path, run: str) -> list[Paid]:
 
 
 def _kept(data: Path, body: dict[str, Any]) -> bool:
-    return (data / STREAMS / safe_name(str(body.get("session_id") or "-"))).is_dir()
+    return session_folder(data, str(body.get("session_id") or "-")).is_dir()
 
 
 def _of_turn(body: dict[str, Any], at: str) -> Paid:
@@ -80,7 +79,7 @@ def _of_session(data: Path, run: str, session: str) -> Iterator[Paid]:
 
 def bodies(data: Path, session: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """When, and the body, of each paid call of a session. A stream that is gone or damaged gives what it can."""
-    folder = data / STREAMS / safe_name(session)
+    folder = session_folder(data, session)
     try:
         content = read_bytes(folder, 0, find_tail(folder).end)
     except (OSError, Damaged):
@@ -117,7 +116,7 @@ def _sessions(data: Path, run: str) -> list[str]:
 
 def _events(data: Path, run: str) -> list[tuple[str, dict[str, Any], str]]:
     """The journal's events: kind, body, when; none where it cannot be read."""
-    folder = data / STREAMS / safe_name(f"run-{run}")
+    folder = session_folder(data, f"run-{run}")
     try:
         lines = read_bytes(folder, 0, find_tail(folder).end).splitlines()
         told = [json.loads(line) for line in lines]

@@ -1,14 +1,14 @@
 """Tool results: one file a step, created exclusively, so that parallel tools never race for an offset."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from app.domain.base import Model
-from app.stream.files import create_file, make_folder, safe_name, told_plainly
+from app.stream.files import create_file, make_folder, safe_name, session_folder, told_plainly
 from app.stream.images import StoredImage
-from app.stream.stream import STREAMS
 
 
 class StoredResult(Model):
@@ -36,7 +36,7 @@ def write_result(data: Path, session_id: str, step_id: str, result: StoredResult
     """Records `result` unless one is recorded: returns the one that counts, once it is on the disk."""
     file = _file(data, session_id, step_id)
     with told_plainly(file):
-        make_folder(file.parent, below=data)
+        make_folder(_folder(data, session_id), below=data)
         created = create_file(file, result.model_dump_json().encode())
     return result if created else StoredResult.model_validate_json(file.read_bytes())
 
@@ -50,4 +50,9 @@ def read_result(data: Path, session_id: str, step_id: str) -> StoredResult | Non
 
 
 def _file(data: Path, session_id: str, step_id: str) -> Path:
-    return data / STREAMS / safe_name(session_id) / "results" / safe_name(step_id)
+    return _folder(data, session_id) / safe_name(step_id)
+
+
+@lru_cache(1024)
+def _folder(data: Path, session_id: str) -> Path:
+    return session_folder(data, session_id) / "results"

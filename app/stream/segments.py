@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from app.stream.errors import Damaged
@@ -25,10 +26,15 @@ class Segment:
     start: int
     file: Path
 
-    @classmethod
-    def named(cls, folder: Path, start: int) -> "Segment":
+    @staticmethod
+    def named(folder: Path, start: int) -> "Segment":
         """The segment of `folder` that begins, or will begin, at `start`."""
-        return cls(start, folder / f"{start:020d}{SUFFIX}")
+        return _named(folder, start)
+
+
+@lru_cache(4096)
+def _named(folder: Path, start: int) -> Segment:
+    return Segment(start, folder / f"{start:020d}{SUFFIX}")
 
 
 def segments(folder: Path) -> list[Segment]:
@@ -54,7 +60,7 @@ def holding(folder: Path, offset: int) -> Segment | None:
 
 
 @contextmanager
-def opened(file: Path, flags: int = os.O_RDONLY) -> Generator[int]:
+def opened(file: Path | str, flags: int = os.O_RDONLY) -> Generator[int]:
     """A descriptor of `file`, never of what a link points at. New files are for their owner only."""
     fd = os.open(file, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -13,14 +13,13 @@ from app.stream import index, tail
 from app.stream.cache import RECORDS, Parsed
 from app.stream.digests import digest as digest_of
 from app.stream.errors import Damaged, Diverged
-from app.stream.files import locked, make_folder, safe_name, sync_file, sync_folder, told_plainly, write_at
+from app.stream.files import locked, make_folder, session_folder, sync_file, sync_folder, told_plainly, write_at
 from app.stream.index import Entry
 from app.stream.lines import Batch, encode, whole_batches
 from app.stream.segments import Segment, batch_at, holding, opened, read_bytes
 from app.stream.tail import Tail, find_tail
 
 SEGMENT_BYTES = 8 * 1024 * 1024
-STREAMS = "streams"
 
 
 class Stream:
@@ -29,7 +28,7 @@ class Stream:
     def __init__(self, data: Path, session_id: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Opens nothing yet. `segment_bytes`: a segment that would grow beyond it is followed by a new one."""
         self.session_id = session_id
-        self.folder = data / STREAMS / safe_name(session_id)
+        self.folder = session_folder(data, session_id)
         self._data = data
         self._segment_bytes = segment_bytes
 

@@ -12,7 +12,7 @@ from app.domain.base import Model
 from app.domain.plugin import PluginRef
 from app.domain.session import Ids
 from app.domain.tool import Effect, RunsAs, Workspace
-from app.stream.files import safe_name
+from app.stream import files
 from app.stream.images import StoredImage
 
 Agents = Literal["writing", "reading", "judging"]
@@ -133,4 +133,4 @@ def clip(text: str, limit: int = PREVIEW) -> str:
 
 def session_folder(ctx: ToolContext) -> Path:
     """Where the files of this session lie; it may not exist yet."""
-    return ctx.data / "streams" / safe_name(ctx.session_id)
+    return files.session_folder(ctx.data, ctx.session_id)

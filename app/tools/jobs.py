@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.domain.base import Model
 from app.stream import Diverged, StoredResult, read_result
-from app.stream.files import create_file, make_folder, safe_name
+from app.stream.files import create_file, make_folder
 from app.tools.base import ToolContext, session_folder
 from app.tools.paths import OUTPUT
 
@@ -76,8 +76,3 @@ def spool(folder: Path, number: int) -> Path:
 def ending(data: Path, session_id: str, job: Noted) -> StoredResult | None:
     """How a job ended, once that is recorded."""
     return read_result(data, session_id, job.job_step)
-
-
-def folder_of(data: Path, session_id: str) -> Path:
-    """The folder of a session, as `session_folder` gives it."""
-    return data / "streams" / safe_name(session_id)

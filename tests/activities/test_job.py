@@ -17,6 +17,7 @@ from app.domain.contracts import JobInput, PrepareInput
 from app.domain.session import Ids
 from app.pids import start_time
 from app.settings import Settings
+from app.stream.files import session_folder
 from app.tools import jobs
 from app.tools.base import ToolContext
 from app.tools.process import run_command
@@ -49,7 +50,7 @@ class Noting:
 
     @property
     def spool(self) -> Path:
-        return jobs.spool(jobs.folder_of(self.host.data, "s"), 1)
+        return jobs.spool(session_folder(self.host.data, "s"), 1)
 
 
 @pytest.fixture
