@@ -7,64 +7,53 @@ never answers, so that agents wait.
 
 import asyncio
 import json
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass
-class Model:
-    """One server: its address, and the seconds it spent on each request."""
+class Model(socketserver.ThreadingTCPServer):
+    """One server: its address, how many it lets wait, and the seconds it spent on each request.
 
-    steps: int
-    hold: bool = False
-    bash: str = ""
-    """The command that it runs by `bash`, instead of reading."""
-    port: int = 0
-    waiting: int = 0
-    busy: list[float] = field(default_factory=list[float])
+    It blocks in a thread for each connection: from the last byte of a request to this clock it takes next to nothing,
+    and what it took itself would count as ours.
+    """
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, steps: int, *, hold: bool = False, bash: str = "") -> None:
+        """`bash`: the command that it runs by `bash`, instead of reading."""
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.steps, self.hold, self.bash = steps, hold, bash
+        self.held: list[None] = []
+        self.busy: list[float] = []
+        self.ended = threading.Event()
 
     @property
     def base_url(self) -> str:
         """For `ModelRef.base_url`."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, kept alive."""
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                if head.startswith(b"GET"):
-                    self._tell(writer)
-                    continue
-                lines = head.lower().split(b"\r\n")
-                length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length"))
-                content = await reader.readexactly(length)
-                received = time.perf_counter()
-                body = json.loads(content)
-                if self.hold:
-                    self.waiting += 1
-                    await asyncio.sleep(3600)
-                self._answer(writer, body)
-                self.busy.append(time.perf_counter() - received)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client went away, or the block ended
-        finally:
-            writer.close()
+    @property
+    def waiting(self) -> int:
+        """Requests that are held."""
+        return len(self.held)
 
-    def _tell(self, writer: asyncio.StreamWriter) -> None:
+    def told(self) -> bytes:
         """`GET`: what each request took since the last time it was asked."""
         said = json.dumps(self.busy).encode()
         self.busy.clear()
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
-        writer.write(head.encode() + said)
+        return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
 
-    def _answer(self, writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
+    def answer(self, body: dict[str, Any]) -> bytes:
+        """The whole answer to a question."""
         messages = body["messages"]
         last_user = max(index for index, message in enumerate(messages) if message["role"] == "user")
         given = sum(1 for message in messages[last_user:] if message["role"] == "assistant")
@@ -76,7 +65,7 @@ class Model:
             delta = {"role": "assistant", "content": None, "tool_calls": [tool]}
         finish = "tool_calls" if given < self.steps else "stop"
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        said = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         for choice, used in (({"delta": delta}, None), ({"delta": {}, "finish_reason": finish}, usage)):
             event = {
                 "id": "x",
@@ -86,24 +75,54 @@ class Model:
                 "choices": [{"index": 0, "finish_reason": None, **choice}],
                 "usage": used,
             }
-            writer.write(_chunk(f"data: {json.dumps(event)}\n\n".encode()))
-        writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            said += _chunk(f"data: {json.dumps(event)}\n\n".encode())
+        return said + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 def _chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
+class _Connection(socketserver.StreamRequestHandler):
+    """One connection, kept alive."""
+
+    server: Model  # pyright: ignore[reportIncompatibleVariableOverride]
+    disable_nagle_algorithm = True
+    rbufsize = 1 << 20
+
+    def handle(self) -> None:
+        own = self.server
+        while first := self.rfile.readline():
+            length = 0
+            while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            if first.startswith(b"GET"):
+                self.wfile.write(own.told())
+                continue
+            content = self.rfile.read(length)
+            received = time.perf_counter()
+            if own.hold:
+                own.held.append(None)
+                own.ended.wait()
+                return
+            said = own.answer(json.loads(content))
+            own.busy.append(time.perf_counter() - received)
+            self.wfile.write(said)
+
+
 @asynccontextmanager
 async def model(steps: int, *, hold: bool = False, bash: str = "") -> AsyncIterator[Model]:
     """A server for the length of the block."""
-    own = Model(steps=steps, hold=hold, bash=bash)
-    server = await asyncio.start_server(own.serve, "127.0.0.1", 0, limit=64 * 1024 * 1024)
-    own.port = server.sockets[0].getsockname()[1]
-    try:
-        yield own
-    finally:
-        server.close()
+    with Model(steps, hold=hold, bash=bash) as own:
+        thread = threading.Thread(target=own.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield own
+        finally:
+            own.ended.set()
+            own.shutdown()
+            await asyncio.to_thread(thread.join)
 
 
 @contextmanager
@@ -124,11 +143,7 @@ def busy(base_url: str) -> list[float]:
         return json.loads(answer.read())
 
 
-async def _main(steps: int) -> None:
-    async with model(steps) as own:
-        print(own.base_url, flush=True)
-        await asyncio.Event().wait()
-
-
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1])))
+    with Model(int(sys.argv[1])) as server:
+        print(server.base_url, flush=True)
+        server.serve_forever()
