@@ -46,13 +46,7 @@ class JobActivities:
         stored = await asyncio.to_thread(read_result, self.host.data, order.session_id, order.step_id)
         if stored is None:
             stored = await self._recorded(order)
-        return ToolResult(
-            id=order.step_id.rpartition(":")[2],
-            status=stored.status,
-            preview=stored.preview,
-            fingerprint=stored.fingerprint,
-            seconds=stored.seconds,
-        )
+        return stored.told(order.step_id)
 
     async def _recorded(self, order: JobInput) -> StoredResult:
         data, key = self.host.data, order.step_id

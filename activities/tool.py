@@ -66,14 +66,7 @@ class ToolActivities:
                 output = Output(status="cut_off", text=said, preview="cancelled")
                 self._store(name, order, output, time.monotonic() - started)
             raise
-        return ToolResult(
-            id=order.step_id.rpartition(":")[2],
-            status=stored.status,
-            preview=stored.preview,
-            size=stored.size,
-            fingerprint=stored.fingerprint,
-            seconds=stored.seconds,
-        )
+        return stored.told(order.step_id)
 
     def _at_once(self, name: str, order: ToolInput, started: float) -> StoredResult:
         begun = self._begin(name, order)

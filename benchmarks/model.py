@@ -67,7 +67,7 @@ class Model(socketserver.ThreadingTCPServer):
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
         said = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         for choice, used in (({"delta": delta}, None), ({"delta": {}, "finish_reason": finish}, usage)):
-            event = {
+            document = {
                 "id": "x",
                 "object": "chat.completion.chunk",
                 "created": 1,
@@ -75,11 +75,17 @@ class Model(socketserver.ThreadingTCPServer):
                 "choices": [{"index": 0, "finish_reason": None, **choice}],
                 "usage": used,
             }
-            said += _chunk(f"data: {json.dumps(event)}\n\n".encode())
-        return said + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+            said += event(document)
+        return said + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
-def _chunk(data: bytes) -> bytes:
+def event(document: dict[str, Any]) -> bytes:
+    """A server-sent event, as a chunk."""
+    return chunk(f"data: {json.dumps(document)}\n\n".encode())
+
+
+def chunk(data: bytes) -> bytes:
+    """A chunk of HTTP/1.1."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
@@ -126,9 +132,9 @@ async def model(steps: int, *, hold: bool = False, bash: str = "") -> AsyncItera
 
 
 @contextmanager
-def model_process(steps: int) -> Iterator[str]:
-    """The base URL of a server in a process of its own, so that nothing of it runs in ours."""
-    argv = [sys.executable, "-m", "benchmarks.model", str(steps)]
+def server_process(module: str, *words: str) -> Iterator[str]:
+    """The base URL of a server in a process of its own, so that nothing of it runs in ours; it prints it first."""
+    argv = [sys.executable, "-m", module, *words]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

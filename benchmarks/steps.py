@@ -22,7 +22,7 @@ from app.domain.contracts import AGENT, QUEUE, AgentResult, host_queue, llm_queu
 from app.runs.plugin import PLUGIN
 from app.stack.connect import connect
 from benchmarks.empty import EMPTY, EmptyAgent, EmptyInput, nothing
-from benchmarks.model import busy, model_process
+from benchmarks.model import busy, server_process
 from benchmarks.place import Place, agent, place
 from benchmarks.rows import Row
 from worker import workers
@@ -36,7 +36,7 @@ SIZES = (10_000, 250_000)
 async def measure() -> list[Row]:
     """The rows of a step, at each transcript size."""
     async with place() as at, working(at):
-        with model_process(STEPS) as server:
+        with server_process("benchmarks.model", str(STEPS)) as server:
             return await _measured(at, server)
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.model import chunk, event, server_process
 from benchmarks.rows import Row
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ async def streams(tokens: int, rounds: int) -> list[Row]:
 
     ours: list[Heard] = []
     bare: list[Heard] = []
-    with tempfile.TemporaryDirectory(prefix="codetether-bench-") as folder, _paced(tokens) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="codetether-bench-") as folder,
+        server_process("benchmarks.voices", "serve", str(tokens)) as url,
+    ):
         async with bus.serve(Path(folder)), _watcher(Path(folder)), httpx2.AsyncClient(trust_env=False) as client:
 
             async def plainly() -> int:
@@ -116,9 +120,9 @@ WORD = "token "
 async def _speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tokens: int) -> None:
     """Each connection: answers at the pace, by the clock, so that being late once is made up for."""
     head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "bench"}
-    piece = _event({**head, "choices": [{"index": 0, "delta": {"content": WORD}, "finish_reason": None}]})
+    piece = event({**head, "choices": [{"index": 0, "delta": {"content": WORD}, "finish_reason": None}]})
     used = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": tokens + 10}
-    last = _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": used})
+    last = event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": used})
     try:
         while request := await reader.readuntil(b"\r\n\r\n"):
             lines = request.lower().split(b"\r\n")
@@ -128,32 +132,12 @@ async def _speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tok
             for number in range(tokens):
                 await asyncio.sleep(max(0.0, started + number / PACE - time.perf_counter()))
                 writer.write(piece)
-            writer.write(last + _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            writer.write(last + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
         writer.close()
-
-
-def _event(event: dict[str, object]) -> bytes:
-    return _chunk(f"data: {json.dumps(event)}\n\n".encode())
-
-
-def _chunk(data: bytes) -> bytes:
-    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
-
-
-@contextmanager
-def _paced(tokens: int) -> Iterator[str]:
-    """The base URL of the server, in a process of its own."""
-    argv = [sys.executable, "-m", "benchmarks.voices", "serve", str(tokens)]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
 
 
 @asynccontextmanager

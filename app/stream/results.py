@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.domain.base import Model
+from app.domain.tool import ToolResult
 from app.stream.files import create_file, make_folder, safe_name, session_folder, told_plainly
 from app.stream.images import StoredImage
 
@@ -30,6 +31,17 @@ class StoredResult(Model):
     def size(self) -> int:
         """How much a model is shown, in bytes of text; an image counts as many as its tokens are."""
         return len(self.text.encode()) + sum(image.weight for image in self.images)
+
+    def told(self, step_id: str) -> ToolResult:
+        """What the workflow is told of it."""
+        return ToolResult(
+            id=step_id.rpartition(":")[2],
+            status=self.status,
+            preview=self.preview,
+            size=self.size,
+            fingerprint=self.fingerprint,
+            seconds=self.seconds,
+        )
 
 
 def write_result(data: Path, session_id: str, step_id: str, result: StoredResult) -> StoredResult:
