@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from harness import Script, System, flags, playing, settings_apart
+from playbook import identify
 
 from app.demo.example import create
 from app.stack.local import down, ensure
@@ -23,8 +24,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
-    """A fresh copy of the example repository."""
-    return create(tmp_path / "ledger")
+    """A fresh copy of the example repository, with an owner who can merge."""
+    return identify(create(tmp_path / "ledger"))
 
 
 @pytest.fixture
