@@ -10,6 +10,7 @@ compacted   see app/stream/view.py
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,10 @@ def _nearer(data: Path, history: Sequence[Record]) -> Iterator[NewRecord]:
     if last is None or not (calls := last.body["calls"]):
         return
     brief = brief_of(history)
-    known = [file.path for file in brief.context.files]
-    known += [
-        file["path"] for record in seen(history) if record.kind == "user" for file in record.body.get("files", ())
-    ]
+    told = (record for record in seen(history) if record.kind == "user")
+    files = (file["path"] for record in told for file in record.body.get("files", ()))
     paths = [path for call in calls for path in paths_of(call["name"], call["arguments"])]
+    known = chain((file.path for file in brief.context.files), files)
     found = context.nearer(data, brief.workspace, paths, known)
     if found is not None:
         body = {"text": found.text, "origin": "repository", **found.model_dump(mode="json", include={"files", "notes"})}
@@ -170,20 +170,32 @@ def messages_of(records: Iterable[Record | NewRecord], images: Mapping[str, Pict
     for record in records:
         body = record.body
         match record.kind:
-            case "user":
-                messages.append(user_message(body["text"]))
+            case "user" | "compacted":
+                messages.append(_said(body))
             case "tool_result":
-                ok = body["status"] == "ok"
-                given = images.get(body["step_id"], ())
-                text = body["text"] + (LEFT_OUT if "images" in body and not given else "")
-                messages.append(tool_result_message(body["call_id"], body["name"], text, ok, given))
+                messages.append(_shown(body, images) if "images" in body else _result(body))
             case "assistant":
                 messages.append(body["message"])
-            case "compacted":
-                messages.append(user_message(body["text"]))
             case _:
                 pass
     return messages
+
+
+@by_identity(1024)
+def _said(body: dict[str, Any]) -> dict[str, Any]:
+    return user_message(body["text"])
+
+
+@by_identity(1024)
+def _result(body: dict[str, Any]) -> dict[str, Any]:
+    return tool_result_message(body["call_id"], body["name"], body["text"], body["status"] == "ok")
+
+
+def _shown(body: dict[str, Any], images: Mapping[str, Pictures]) -> dict[str, Any]:
+    """A result with images, or with the word that they are left out."""
+    given = images.get(body["step_id"], ())
+    text = body["text"] + ("" if given else LEFT_OUT)
+    return tool_result_message(body["call_id"], body["name"], text, body["status"] == "ok", given)
 
 
 def answer_record(answer: Answer, model: str, seconds: float) -> NewRecord:

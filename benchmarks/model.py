@@ -52,11 +52,11 @@ class Model(socketserver.ThreadingTCPServer):
         self.busy.clear()
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
 
-    def answer(self, body: dict[str, Any]) -> bytes:
-        """The whole answer to a question."""
-        messages = body["messages"]
-        last_user = max(index for index, message in enumerate(messages) if message["role"] == "user")
-        given = sum(1 for message in messages[last_user:] if message["role"] == "assistant")
+    def answer(self, question: bytes) -> bytes:
+        """The whole answer. The question is not parsed: what that leaves in the caches would slow down our steps,
+        and a real server has caches of its own.
+        """
+        given = question.count(b'{"role":"assistant"', question.rfind(b'{"role":"user"'))
         delta: dict[str, Any] = {"role": "assistant", "content": "done"}
         if given < self.steps:
             values = {"command": self.bash} if self.bash else {"path": f"file-{given % 50}.txt"}
@@ -71,7 +71,7 @@ class Model(socketserver.ThreadingTCPServer):
                 "id": "x",
                 "object": "chat.completion.chunk",
                 "created": 1,
-                "model": body["model"],
+                "model": "bench",
                 "choices": [{"index": 0, "finish_reason": None, **choice}],
                 "usage": used,
             }
@@ -112,7 +112,7 @@ class _Connection(socketserver.StreamRequestHandler):
                 own.held.append(None)
                 own.ended.wait()
                 return
-            said = own.answer(json.loads(content))
+            said = own.answer(content)
             own.busy.append(time.perf_counter() - received)
             self.wfile.write(said)
 

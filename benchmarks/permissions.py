@@ -23,9 +23,9 @@ async def measure() -> list[Row]:
 
 def _row() -> Row:
     from app.domain.tool import Workspace
-    from app.tools.gate.permission import Standing, Subject, weigh
     from app.tools.gate.rules import parse
     from app.tools.gate.sandbox import Sandbox
+    from app.tools.gate.verdict import Standing, Subject, weigh
 
     rules = [parse(f"bash: tool{number} *", "allow") for number in range(20)]
     rules += [parse("bash: rm *", "deny"), parse("bash: git push *", "ask")]

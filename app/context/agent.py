@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from app.context import instructions, skills, trust
@@ -40,12 +41,10 @@ def skills_of(data: Path, config_dir: Path, space: Workspace) -> tuple[list[skil
 def nearer(data: Path, space: Workspace, paths: Iterable[str], known: Iterable[str]) -> Context | None:
     """The instruction files of the folders of `paths` (as a model wrote them) that are not among `known`."""
     start = _folder(space)
-    folders: list[str] = []
-    for path in paths:
-        place = _inside(space, path)
-        if place is not None:
-            folders += [each for each in instructions.folders_to(place) if each not in instructions.folders_to(start)]
-    wanted = instructions.unread(sorted(set(folders), key=lambda each: (each.count("/"), each)), known)
+    folders = {each for path in paths for each in _beyond(space.root, start, _parent(path))}
+    if not folders:
+        return None
+    wanted = instructions.unread(sorted(folders, key=lambda each: (each.count("/"), each)), known)
     if not wanted:
         return None
     text, files, notes = instructions.load(_now(data, space), wanted, instructions.LATER)
@@ -70,10 +69,17 @@ def _folder(space: Workspace) -> str:
     return os.path.normpath(space.subdir or ".")
 
 
-def _inside(space: Workspace, path: str) -> str | None:
-    """The folder of a path, from the top of the repository; None when it lies outside."""
-    whole = os.path.normpath(PurePosixPath(space.root) / _folder(space) / path)
-    if "\0" in path or not PurePosixPath(whole).is_relative_to(space.root):
-        return None
-    folder = os.path.normpath(PurePosixPath(os.path.relpath(whole, space.root)).parent)
-    return None if ".." in PurePosixPath(folder).parts else folder
+def _parent(path: str) -> str:
+    """The folder of a path, as it is written."""
+    head, _, tail = path.rpartition("/")
+    return f"{path}/.." if tail in ("", ".", "..") else head or ("/" if path.startswith("/") else "")
+
+
+@lru_cache(1024)
+def _beyond(root: str, start: str, folder: str) -> tuple[str, ...]:
+    """The folders down to `folder` (written below `start`) that an agent of `start` did not begin in; none outside."""
+    whole = os.path.normpath(os.path.join(root, start, folder))  # noqa: PTH118 - it may not exist
+    if "\0" in folder or not PurePosixPath(whole).is_relative_to(root):
+        return ()
+    begun = instructions.folders_to(start)
+    return tuple(each for each in instructions.folders_to(os.path.relpath(whole, root)) if each not in begun)

@@ -1,6 +1,7 @@
 """Between the JSON of recorded messages and pydantic-ai's own. Imported only when a call is made."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -39,10 +40,10 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
     messages = merged(request.messages)
     if not messages or messages[-1].get("kind") != "request":
         raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
-    marked = provider_of(request.model).kind != "openai"
+    part_of = _plain_part if provider_of(request.model).kind == "openai" else _marked_part
     try:
         history: list[ModelMessage] = [
-            ModelRequest(parts=[_part(part, marked=marked) for part in message["parts"]])
+            ModelRequest(parts=[part_of(part) for part in message["parts"]])
             if message["kind"] == "request"
             else _response(message)
             for message in messages
@@ -69,6 +70,10 @@ def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnP
     if images := part.get("images"):
         content = [content, *(BinaryContent(data, media_type=kind) for kind, data in images)]
     return ToolReturnPart(part["tool_name"], content, part["tool_call_id"], outcome=outcome)
+
+
+_plain_part = by_identity(1024)(partial(_part, marked=False))
+_marked_part = by_identity(1024)(partial(_part, marked=True))
 
 
 @by_identity(4096)
@@ -130,7 +135,7 @@ def usage_of(used: RequestUsage) -> Usage:
 
 
 def _dumped(response: ModelResponse) -> dict[str, Any]:
-    whole = ModelMessagesTypeAdapter.dump_python([response], mode="json")[0]
+    whole = ModelMessagesTypeAdapter.dump_python([response], mode="json", include={"__all__": set(KEPT)})[0]
     whole["parts"] = [_without_none(part) for part in whole["parts"]]
     if whole.get("provider_details"):
         whole["provider_details"].pop("timestamp", None)

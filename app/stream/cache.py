@@ -32,6 +32,8 @@ class _Prefix:
         at = bisect_left(self.ends, end)
         if end and (at == len(self.ends) or self.ends[at] != end):
             return None
+        if at == len(self.ends) - 1:
+            return self.records[:]
         return self.records[: bisect_left(self.records, end, key=lambda record: record.offset)]
 
 
@@ -59,6 +61,14 @@ class RecordCache:
         records, ends = parse(start, end)
         self._grow(folder, start, records, ends)
         return known + records if ends and ends[-1] == end else None
+
+    def grown(self, folder: Path, start: int, parse: Callable[[], Parsed]) -> None:
+        """Adds what was just written at `start`, if all that lies before it is here."""
+        with self._lock:
+            prefix = self._prefixes.get(folder)
+            if prefix is None or prefix.end != start:
+                return
+        self._grow(folder, start, *parse())
 
     def cut(self, folder: Path, end: int) -> None:
         """Drops what lies behind `end`: a write there failed and was taken back."""

@@ -1,6 +1,7 @@
 """A digest of a question, stable across processes and versions of ours."""
 
 import json
+from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
@@ -19,10 +20,15 @@ def digest(*parts: object) -> str:
     return sha256(text.encode("ascii")).hexdigest()
 
 
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items()}
+
+
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        told = {name: part for name, part in value if part != fields[name].get_default(call_default_factory=True)}
+        defaults = _defaults(type(value))
+        told = {name: part for name, part in value if part != defaults[name]}
         return [type(value).__name__, told]  # the name tells `Command` from `TestCount`
     if isinstance(value, PurePath):
         return str(value)

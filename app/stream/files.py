@@ -94,7 +94,7 @@ def replace_file(file: Path, content: bytes) -> None:
     sync_folder(os.path.dirname(name))
 
 
-def create_file(file: Path, content: bytes) -> bool:
+def create_file(file: Path | str, content: bytes) -> bool:
     """Puts `content` at `file` unless something is there; True if it was this call that did.
 
     The name appears only once the bytes are on the disk; of several callers exactly one wins.
@@ -157,7 +157,7 @@ def _acquire(fd: int, folder: Path, seconds: float) -> None:
 
 
 @contextmanager
-def told_plainly(what: Path) -> Generator[None]:
+def told_plainly(what: Path | str) -> Generator[None]:
     """Turns an `OSError` inside into `Unwritable`, which says what a person can do about it."""
     try:
         yield

@@ -44,25 +44,39 @@ class StoredResult(Model):
         )
 
 
+_KEPT = 128
+_kept: dict[str, StoredResult] = {}
+"""What this process wrote last: the next turn, and edits, read it. A result never changes."""
+
+
 def write_result(data: Path, session_id: str, step_id: str, result: StoredResult) -> StoredResult:
     """Records `result` unless one is recorded: returns the one that counts, once it is on the disk."""
     file = _file(data, session_id, step_id)
     with told_plainly(file):
         make_folder(_folder(data, session_id), below=data)
         created = create_file(file, result.model_dump_json().encode())
-    return result if created else StoredResult.model_validate_json(file.read_bytes())
+    if not created:
+        return StoredResult.model_validate_json(Path(file).read_bytes())
+    if len(_kept) >= _KEPT:
+        _kept.clear()
+    _kept[file] = result
+    return result
 
 
 def read_result(data: Path, session_id: str, step_id: str) -> StoredResult | None:
     """The recorded result of a step, or None."""
+    file = _file(data, session_id, step_id)
+    if (known := _kept.get(file)) is not None:
+        return known
     try:
-        return StoredResult.model_validate_json(_file(data, session_id, step_id).read_bytes())
+        with open(file, "rb") as opened:  # noqa: PTH123 - most often to find that there is none yet
+            return StoredResult.model_validate_json(opened.read())
     except FileNotFoundError:
         return None
 
 
-def _file(data: Path, session_id: str, step_id: str) -> Path:
-    return _folder(data, session_id) / safe_name(step_id)
+def _file(data: Path, session_id: str, step_id: str) -> str:
+    return f"{_folder(data, session_id)}/{safe_name(step_id)}"
 
 
 @lru_cache(1024)

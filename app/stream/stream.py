@@ -52,8 +52,10 @@ class Stream:
                     return self._recorded(found, expected, step_id, digest)
                 segment = self._place(found, len(content))
                 self._write(segment, expected, content)
-                self._note(Entry(expected, expected + len(content), len(records)))
-        return self._range(expected, expected + len(content))
+                end = expected + len(content)
+                self._note(Entry(expected, end, len(records)))
+        RECORDS.grown(self.folder, expected, lambda: self._parsed(content, expected, end))
+        return self._range(expected, end)
 
     def find(self, *, start: int, step_id: str, digest: str) -> EventRange | None:
         """The batch of this step and question at `start`, on the disk, or None where the stream ends there.
@@ -92,7 +94,9 @@ class Stream:
         parts: list[list[Record]] = []
         stream, start, seen = self, 0, {self.session_id}
         while True:
-            own = [record for record in stream._own(end) if record.offset >= start]
+            own = stream._own(end)
+            if start:
+                own = [record for record in own if record.offset >= start]
             parts.append(own)
             if start or not own or own[0].kind != "fork":
                 break
@@ -128,9 +132,12 @@ class Stream:
         return records
 
     def _parse(self, start: int, end: int) -> Parsed:
+        return self._parsed(read_bytes(self.folder, start, end), start, end)
+
+    def _parsed(self, content: bytes, start: int, end: int) -> Parsed:
         records: list[Record] = []
         ends: list[int] = []
-        for batch in whole_batches(read_bytes(self.folder, start, end), start):
+        for batch in whole_batches(content, start):
             records += self._records(batch)
             ends.append(batch.end)
         if (ends[-1] if ends else start) != end:

@@ -4,15 +4,14 @@ In the background it is a job: the call only notes it, and the workflow runs wha
 """
 
 import asyncio
-import os
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from pydantic import Field, model_validator
 
 from app.stream.files import make_folder
 from app.tools.base import Arguments, Output, Tool, ToolContext, ToolError, clip
-from app.tools.paths import output_file, resolve
+from app.tools.paths import output_file, resolve, top_of
 
 _MOST = 600.0
 _IN_BACKGROUND = 3600.0
@@ -106,7 +105,7 @@ def _job(args: Bash, ctx: ToolContext) -> Output:
 
 def _folder(ctx: ToolContext, cwd: str) -> str:
     real = resolve(ctx, cwd)
-    top = Path(os.path.realpath(ctx.worktree))
+    top = top_of(ctx.worktree)
     if not real.is_relative_to(top):
         raise ToolError(f"`{cwd}` leads out of the repository; run the command in a folder of it")
     if not real.is_dir():

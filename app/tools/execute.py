@@ -5,6 +5,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from app.domain.plugin import PREFIX
 from app.stream.errors import Unwritable
 from app.stream.files import create_file, make_folder
 from app.tools.base import InThread, Output, Tool, ToolContext, ToolError, clip
-from app.tools.paths import OUTPUT, output_file, shown
+from app.tools.paths import OUTPUT, output_file, shown, top_of
 from app.tools.registry import REGISTRY
 from app.tools.writes import digests_after
 
@@ -85,19 +86,29 @@ def _failure(error: ToolError | OSError, name: str, ctx: ToolContext) -> Output:
 
 def parsed(tool: Tool, arguments: str) -> Model:
     """The arguments as the tool's model. Raises `ToolError` naming the field that is wrong."""
+    read = _read_before if len(arguments) <= _SHORT else _read
+    return read(tool.name, tool.arguments, arguments)
+
+
+def _read(name: str, model: type[Model], arguments: str) -> Model:
     try:
         values = json.loads(arguments or "{}")
     except (ValueError, RecursionError) as error:
-        raise ToolError(f"the arguments of `{tool.name}` are not valid JSON ({error}); send one JSON object") from None
+        raise ToolError(f"the arguments of `{name}` are not valid JSON ({error}); send one JSON object") from None
     if not isinstance(values, dict):
-        raise ToolError(f"the arguments of `{tool.name}` are not a JSON object; send one")
+        raise ToolError(f"the arguments of `{name}` are not a JSON object; send one")
     try:
-        return tool.arguments.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "arguments"
-        known = ", ".join(tool.arguments.model_fields) or "no arguments"
-        raise ToolError(f"`{field}` of `{tool.name}`: {first['msg']}; it takes {known}") from None
+        known = ", ".join(model.model_fields) or "no arguments"
+        raise ToolError(f"`{field}` of `{name}`: {first['msg']}; it takes {known}") from None
+
+
+_SHORT = 2000
+_read_before = lru_cache(256)(_read)
+"""The same arguments are read by the gate, for the preview, by the tool, and for what it came to."""
 
 
 def paths_of(name: str, arguments: str) -> tuple[str, ...]:
@@ -159,7 +170,7 @@ def _place(error: OSError) -> Path | None:
 
 
 def _inside(place: Path, ctx: ToolContext) -> bool:
-    return place.is_relative_to(os.path.realpath(ctx.worktree))
+    return place.is_relative_to(top_of(ctx.worktree))
 
 
 def _capped(output: Output, ctx: ToolContext, cap: int) -> Output:

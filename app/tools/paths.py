@@ -4,6 +4,7 @@ import errno
 import os
 import unicodedata
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from app.domain.tool import Workspace
@@ -16,10 +17,17 @@ SENSITIVE = (".env", ".env.*", "*.pem", "id_rsa*", "*.key")
 _HARMLESS = (".env.example", ".env.sample", ".env.template")
 
 
+@lru_cache(1024)
 def sensitive(path: str) -> bool:
     """True for files that usually hold secrets, judged by their name alone."""
     name = PurePosixPath(path).name.lower()
     return name not in _HARMLESS and any(fnmatchcase(name, pattern) for pattern in SENSITIVE)
+
+
+@lru_cache(256)
+def top_of(worktree: Path) -> Path:
+    """Where a worktree really lies, looked up once: if it leads elsewhere later, what lies there is outside."""
+    return Path(os.path.realpath(worktree))
 
 
 def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
@@ -29,7 +37,7 @@ def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
     if "\0" in path:
         return True
     try:
-        return not _real(workspace, worktree, path).is_relative_to(os.path.realpath(worktree))
+        return not _below(_real(workspace, worktree, path), top_of(worktree))
     except ToolError:
         return False  # it is the name of nothing: the call fails with this sentence
 
@@ -46,14 +54,14 @@ def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
     if path.startswith(OUTPUT):
         return _output(ctx, path, write)
     real = _real(ctx.workspace, ctx.worktree, path)
-    top = Path(os.path.realpath(ctx.worktree))
-    if closed(ctx, real):
-        raise ToolError(f"`{path}` belongs to the private Vault, which no tool reads; go on without it")
-    if not real.is_relative_to(top):
+    top = top_of(ctx.worktree)
+    if not _below(real, top):
+        if closed(ctx, real):
+            raise ToolError(f"`{path}` belongs to the private Vault, which no tool reads; go on without it")
         if ctx.allowed and not write:
             return real
         raise ToolError(f"`{path}` leads out of the repository; use a path below `{ctx.workspace.root}`")
-    if _in_git(PurePosixPath(path)) or _in_git(PurePosixPath(real.relative_to(top))):
+    if _in_git(path) or _in_git(str(real).removeprefix(str(top))):
         raise ToolError(f"`{path}` belongs to git's own files; use git commands through `bash` instead")
     if not ctx.allowed and (sensitive(path) or sensitive(real.name)):
         raise ToolError(f"`{path}` may hold secrets, and nobody allowed it; go on without it")
@@ -70,7 +78,7 @@ def shown(ctx: ToolContext, real: Path) -> str:
 
     Relative to the folder the agent works in; outside that folder, absolute as in the user's repository.
     """
-    top = Path(os.path.realpath(ctx.worktree))
+    top = top_of(ctx.worktree)
     base = Path(os.path.normpath(top / ctx.workspace.subdir))
     if real.is_relative_to(base):
         return str(real.relative_to(base))
@@ -110,6 +118,11 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def _below(real: Path, top: Path) -> bool:
+    """`is_relative_to` of real paths, for each call of each tool: ten times as fast."""
+    return real == top or str(real).startswith(f"{top}{os.sep}")
+
+
 def _real(workspace: Workspace, worktree: Path, path: str) -> Path:
     return _there(_followed(workspace, worktree, path), path)
 
@@ -142,7 +155,7 @@ def _followed(workspace: Workspace, worktree: Path, path: str) -> Path:
     if not written.is_absolute():
         inside = os.path.normpath(PurePosixPath(workspace.subdir) / written)
         if PurePosixPath(inside).parts[:1] != ("..",):
-            return Path(os.path.realpath(worktree / workspace.subdir / written))
+            return Path(os.path.realpath(os.path.join(worktree, workspace.subdir, path)))  # noqa: PTH118 - read often
         path = os.path.join(workspace.root, inside)  # noqa: PTH118 - beside the repository, not beside the worktree
     for root in (workspace.root, os.path.realpath(workspace.root)):
         if PurePosixPath(os.path.normpath(path)).is_relative_to(root):
@@ -150,5 +163,5 @@ def _followed(workspace: Workspace, worktree: Path, path: str) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _in_git(path: PurePosixPath) -> bool:
-    return any(part.lower() == ".git" for part in path.parts)
+def _in_git(path: str) -> bool:
+    return ".git" in path.lower().split("/")

@@ -2,13 +2,15 @@
 
 import codecs
 import difflib
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from app.tools.base import ToolContext, ToolError
-from app.tools.paths import sensitive, shown
+from app.tools.paths import sensitive, shown, top_of
 
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files are refused: nobody reads or edits them line by line."""
@@ -97,7 +99,7 @@ def refuse_changed(ctx: ToolContext, real: Path, written: str, content: bytes) -
 
 def known_as(ctx: ToolContext, real: Path) -> str:
     """The name under which results record a file: its path from the top of the worktree."""
-    return os.path.relpath(real, os.path.realpath(ctx.worktree))
+    return os.path.relpath(real, top_of(ctx.worktree))
 
 
 def decoded(content: bytes, written: str) -> Text:
@@ -153,13 +155,17 @@ def _detected(content: bytes) -> tuple[str, str] | None:
 
 def read_bytes(ctx: ToolContext, real: Path, written: str) -> bytes:
     """The bytes of a regular file. Raises `ToolError`, with near names for a missing one."""
-    if not real.exists():
-        raise ToolError(missing(ctx, real, written))
-    if real.is_dir():
+    try:
+        found = real.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        raise ToolError(missing(ctx, real, written)) from None
+    if stat.S_ISDIR(found.st_mode):
         raise ToolError(f"`{written}` is a folder; look into it with `list`")
-    if not real.is_file():
+    if not stat.S_ISREG(found.st_mode):
         raise ToolError(f"`{written}` is not a regular file and cannot be read")
-    if real.stat().st_size > MAX_BYTES:
+    if found.st_size > MAX_BYTES:
         raise ToolError(f"`{written}` is larger than {MAX_BYTES >> 20} MiB; search it with `grep` instead")
     return real.read_bytes()
 

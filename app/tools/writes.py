@@ -16,7 +16,7 @@ from typing import Any
 
 from app.stream.files import create_file, locked, make_folder, replace_file, safe_name, sync_file, sync_folder, write_at
 from app.tools.base import ToolContext, ToolError, session_folder
-from app.tools.paths import shown
+from app.tools.paths import shown, top_of
 
 _NEW_FILE = 0o644
 
@@ -79,7 +79,7 @@ def _content(journal: Path, number: int) -> Path:
 def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
     for path in plan.files:
         _refuse_unwritable(ctx, path)
-    top = os.path.realpath(ctx.worktree)
+    top = top_of(ctx.worktree)
     _refuse_guarded(ctx, [os.path.relpath(path, top) for path in plan.files])
     entries: list[dict[str, Any]] = []
     for number, (path, content) in enumerate(plan.files.items()):
@@ -97,7 +97,7 @@ def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
 
 
 def _changes(ctx: ToolContext, entry: dict[str, Any]) -> list[_Change]:
-    top = Path(os.path.realpath(ctx.worktree))
+    top = top_of(ctx.worktree)
     return [
         _Change(top / each["path"], each["before"], each["after"], each["mode"], number)
         for number, each in enumerate(entry["files"])

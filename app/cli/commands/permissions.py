@@ -11,7 +11,7 @@ from app.errors import UserError
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.tools.gate.permission import Finding, Subject
+    from app.tools.gate.verdict import Finding, Subject
 
 permissions_app = typer.Typer(
     help="List the permission rules; explain a verdict.", add_completion=False, no_args_is_help=True
@@ -55,7 +55,7 @@ def check(
 ) -> None:
     """What the gate would say to a call here, for which part, and which rule decides. Runs nothing."""
     from app.settings import load
-    from app.tools.gate.permission import weigh
+    from app.tools.gate.verdict import weigh
 
     settings, top = load(mode=mode), _top(repo)
     found = weigh(_subject(tool, command, network), _standing(settings, top))
@@ -106,7 +106,7 @@ def _top(repo: str) -> str:
 
 
 def _subject(tool: str, text: str, network: bool) -> "Subject":
-    from app.tools.gate.permission import Subject
+    from app.tools.gate.verdict import Subject
     from app.tools.registry import REGISTRY
 
     known = REGISTRY.get(tool)
@@ -125,8 +125,8 @@ def _standing(settings: "Settings", top: str) -> Any:
 
     from app.domain.tool import Mode, Workspace
     from app.runs.permissions import standing
-    from app.tools.gate.permission import Standing
     from app.tools.gate.sandbox import probe
+    from app.tools.gate.verdict import Standing
 
     return Standing(
         workspace=Workspace(data_id="", run="", name="main", root=top),
