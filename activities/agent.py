@@ -35,9 +35,9 @@ from activities.host import BEAT, Host, guarded, reached
 from activities.pictures import shown_images
 from app import prompts
 from app.context.record import summary
+from app.domain.activities import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
 from app.domain.budget import Spent
 from app.domain.context import Context
-from app.domain.contracts import CLOSE, FORK, TURN, USAGE, Brief, CloseInput, ForkInput, SessionUse, Turn, TurnInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, NewRecord
 from app.domain.tool import Workspace

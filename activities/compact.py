@@ -17,8 +17,8 @@ from activities.deltas import Voice
 from activities.host import Host, guarded, reached
 from activities.shortening import TAIL, TARGET, Cut, after, kept_words, pruned, tail, tokens, transcript
 from app import prompts
+from app.domain.activities import COMPACT, Compacted, CompactInput
 from app.domain.budget import Spent
-from app.domain.contracts import COMPACT, Compacted, CompactInput
 from app.domain.session import EventRange, Ids, NewRecord, Record
 from app.llm import ChatRequest, ModelError, room_for_answer, user_message
 from app.stream import Stream, digest

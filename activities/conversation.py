@@ -17,8 +17,8 @@ from typing import Any
 from activities import lost
 from app.context import agent as context
 from app.context.record import words_of
+from app.domain.activities import Brief, CloseInput, CompactInput, Turn, TurnInput
 from app.domain.budget import Spent
-from app.domain.contracts import Brief, CloseInput, CompactInput, Turn, TurnInput
 from app.domain.session import EventRange, NewRecord, Record, Usage
 from app.domain.tool import ToolCall, ToolInput, ToolResult
 from app.llm import Answer, tool_result_message, user_message, window_of

@@ -22,7 +22,7 @@ from activities.host import Host, guarded, reached
 from app import workspace
 from app.context import agent, hooks, record, trust, wire
 from app.context.said import Together
-from app.domain.contracts import HOOK, Brief
+from app.domain.activities import HOOK, Brief
 from app.domain.hook import HookInput, HookOutput
 from app.domain.session import Record
 from app.domain.tool import ToolCall

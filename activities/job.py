@@ -17,7 +17,7 @@ from temporalio import activity
 
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
-from app.domain.contracts import JOB, JobInput
+from app.domain.activities import JOB, JobInput
 from app.domain.tool import ToolResult
 from app.stream import Damaged, StoredResult, read_result, write_result
 from app.stream.files import session_folder

@@ -14,7 +14,7 @@ from temporalio import activity
 from activities.deltas import Voice
 from activities.host import Host, guarded, reached
 from app import workspace
-from app.domain.contracts import JUDGED, MEASURE, JudgedInput, MeasureInput
+from app.domain.activities import JUDGED, MEASURE, JudgedInput, MeasureInput
 from app.domain.okr import Reading
 from app.stream import Stream
 from app.telemetry.clock import now

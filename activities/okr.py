@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities.host import Host, guarded, reached
-from app.domain.contracts import DRAFT, DraftInput, DraftOutput
+from app.domain.activities import DRAFT, DraftInput, DraftOutput
 from app.stream import Stream
 from app.tools.propose_okr import Proposal, okr_of
 

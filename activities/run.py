@@ -10,7 +10,7 @@ import asyncio
 from temporalio import activity
 
 from activities.host import Host, guarded, reached
-from app.domain.contracts import RECORD, RecordInput
+from app.domain.activities import RECORD, RecordInput
 from app.domain.session import EventRange, NewRecord
 from app.stream import Stream, digest
 from app.stream.journal import project

@@ -22,7 +22,7 @@ from activities.deltas import Voice
 from activities.host import Host, cancelled_by_person, guarded, reached
 from app import workspace
 from app.context.record import arguments_of
-from app.domain.contracts import Brief
+from app.domain.activities import Brief
 from app.domain.plugin import PLUGIN
 from app.domain.session import Record
 from app.domain.tool import ToolInput, ToolResult, Workspace

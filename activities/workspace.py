@@ -15,16 +15,7 @@ from temporalio import activity
 
 from activities.host import Host, guarded, reached
 from app import workspace
-from app.domain.contracts import (
-    COMMIT,
-    FINISH,
-    PREPARE,
-    CommitInput,
-    Committed,
-    Finished,
-    FinishInput,
-    PrepareInput,
-)
+from app.domain.activities import COMMIT, FINISH, PREPARE, CommitInput, Committed, Finished, FinishInput, PrepareInput
 from app.domain.tool import Workspace
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from temporalio.client import Client
 
 from app import workspace
+from app.domain.activities import PrepareInput
 from app.domain.budget import Budget
-from app.domain.contracts import AgentInput, PrepareInput
+from app.domain.contracts import AgentInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids, NewRecord
 from app.domain.tool import Workspace

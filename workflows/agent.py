@@ -5,23 +5,20 @@ import asyncio
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from app.domain.activities import CLOSE, CloseInput, Turn, TurnInput
 from app.domain.contracts import (
     AGENT,
     ANSWERED,
-    CLOSE,
     GRANTED,
     HOLD,
     MODE,
     TELL,
     AgentInput,
     AgentResult,
-    CloseInput,
     Grant,
     ModeChange,
     Tell,
     ToolAnswer,
-    Turn,
-    TurnInput,
 )
 from app.domain.session import EventRange
 from app.domain.tool import ToolCall, ToolResult, at_most

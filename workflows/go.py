@@ -4,17 +4,9 @@ import asyncio
 
 from temporalio import workflow
 
+from app.domain.activities import DRAFT, DraftInput, DraftOutput
 from app.domain.budget import Spent
-from app.domain.contracts import (
-    DRAFT,
-    GO,
-    RESERVE,
-    AgentInput,
-    DraftInput,
-    DraftOutput,
-    ReserveRequest,
-    Tell,
-)
+from app.domain.contracts import GO, RESERVE, AgentInput, ReserveRequest, Tell
 from app.domain.okr import Judge, KeyResult, Okr, Reading
 from app.domain.run import Decision, Request, RunInput, RunResult
 from app.domain.session import EventRange

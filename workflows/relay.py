@@ -5,9 +5,8 @@ from functools import partial
 
 from temporalio import workflow
 
+from app.domain.activities import COMMIT, FORK, CommitInput, Committed, ForkInput
 from app.domain.contracts import (
-    COMMIT,
-    FORK,
     GRANTED,
     HOLD,
     MODE,
@@ -16,9 +15,6 @@ from app.domain.contracts import (
     RESERVE,
     AgentInput,
     AgentResult,
-    CommitInput,
-    Committed,
-    ForkInput,
     Grant,
     ModeChange,
     RelayInput,

@@ -6,22 +6,20 @@ from abc import abstractmethod
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from app.domain.budget import Spent
-from app.domain.contracts import (
+from app.domain.activities import (
     COMMIT,
     FINISH,
     PREPARE,
-    RELAY,
     USAGE,
     CommitInput,
     Committed,
     Finished,
     FinishInput,
     PrepareInput,
-    RelayInput,
-    RelayResult,
     SessionUse,
 )
+from app.domain.budget import Spent
+from app.domain.contracts import RELAY, RelayInput, RelayResult
 from app.domain.okr import KeyResult, Member
 from app.domain.run import Outcome, RunInput, RunResult
 from app.domain.session import EventRange

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.context.hooks import CLAUDE_NAMES, Hook
+from app.domain.activities import Brief
 from app.domain.base import Model
-from app.domain.contracts import Brief
 from app.domain.hook import HookVerdict
 
 WORDS = 10_000

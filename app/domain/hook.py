@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from app.domain.activities import Brief
 from app.domain.base import Model
-from app.domain.contracts import Brief
 from app.domain.session import EventRange
 from app.domain.tool import Mode, Rule, ToolCall
 

@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.domain.contracts import Finished, FinishInput
+from app.domain.activities import Finished, FinishInput
 from app.domain.run import Diffstat
 from app.errors import UserError
 from app.workspace.changes import diffstat

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain.contracts import CommitInput, Committed
+from app.domain.activities import CommitInput, Committed
 from app.domain.tool import Workspace
 from app.errors import UserError
 from app.workspace.changes import diffstat

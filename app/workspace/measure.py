@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.domain.contracts import MeasureInput
+from app.domain.activities import MeasureInput
 from app.domain.okr import Command, Judge, Reading, TestCount
 from app.settings import Settings
 from app.telemetry.clock import now

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.domain.contracts import PrepareInput
+from app.domain.activities import PrepareInput
 from app.domain.tool import Workspace
 from app.errors import UserError
 from app.settings import Settings

@@ -7,7 +7,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentActivities
 from activities.host import Host
-from app.domain.contracts import CloseInput
+from app.domain.activities import CloseInput
 from app.domain.session import EventRange, Ids, NewRecord
 from app.domain.tool import ToolResult
 from app.settings import Settings

@@ -9,7 +9,7 @@ from window import NOTES, SmallServer, small
 from activities.agent import AgentActivities
 from activities.compact import CompactActivities
 from activities.host import Host, fault_point
-from app.domain.contracts import Brief, CompactInput, TurnInput
+from app.domain.activities import Brief, CompactInput, TurnInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids, NewRecord
 from app.domain.tool import Workspace

@@ -11,7 +11,7 @@ from activities.hook import HookActivities
 from activities.host import Host
 from app import workspace
 from app.context import record
-from app.domain.contracts import Brief, PrepareInput
+from app.domain.activities import Brief, PrepareInput
 from app.domain.hook import HookInput, HookOutput
 from app.domain.run import ModelRef
 from app.domain.session import Ids, NewRecord

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.host import Host, fault_point
 from activities.tool import ToolActivities
-from app.domain.contracts import Brief
+from app.domain.activities import Brief
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids, NewRecord
 from app.domain.tool import ToolInput, ToolResult, Workspace

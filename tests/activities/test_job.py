@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.host import Host
 from activities.job import JobActivities
 from app import workspace
-from app.domain.contracts import JobInput, PrepareInput
+from app.domain.activities import JobInput, PrepareInput
 from app.domain.session import Ids
 from app.pids import start_time
 from app.settings import Settings

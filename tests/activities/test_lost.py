@@ -10,8 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentActivities
 from activities.host import Host
+from app.domain.activities import Brief, Turn, TurnInput
 from app.domain.budget import Spent
-from app.domain.contracts import Brief, Turn, TurnInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids, NewRecord
 from app.domain.tool import Workspace

@@ -10,8 +10,9 @@ from playbook import chores, commit_all
 from window import NOTES, small, walking
 
 from app import workspace
+from app.domain.activities import PrepareInput
 from app.domain.budget import Budget
-from app.domain.contracts import AGENT, QUEUE, AgentInput, AgentResult, PrepareInput
+from app.domain.contracts import AGENT, QUEUE, AgentInput, AgentResult
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.domain.tool import Rule

@@ -17,8 +17,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from app import workspace
+from app.domain.activities import TURN, PrepareInput
 from app.domain.budget import Budget
-from app.domain.contracts import TURN, AgentInput, PrepareInput
+from app.domain.contracts import AgentInput
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.runs.plugin import PLUGIN

@@ -6,7 +6,7 @@ import pytest
 from workspace_desk import Desk, git
 
 from app import workspace
-from app.domain.contracts import MeasureInput
+from app.domain.activities import MeasureInput
 from app.domain.okr import Command, KeyResult, Measure, Reading, TestCount
 from app.domain.session import Ids
 from app.domain.tool import Workspace

@@ -6,7 +6,7 @@ import pytest
 from workspace_desk import Desk, git, snapshot
 
 from app import workspace
-from app.domain.contracts import FinishInput
+from app.domain.activities import FinishInput
 from app.errors import UserError
 from app.workspace.files import remove
 

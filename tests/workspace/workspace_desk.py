@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import workspace
-from app.domain.contracts import CommitInput, Committed, Finished, FinishInput, PrepareInput
+from app.domain.activities import CommitInput, Committed, Finished, FinishInput, PrepareInput
 from app.domain.session import Ids
 from app.domain.tool import Workspace
 from app.settings import Settings

@@ -8,18 +8,9 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, ChildWorkflowError, FailureError
 
+from app.domain.activities import USAGE, SessionUse
 from app.domain.budget import Budget, Spent
-from app.domain.contracts import (
-    AGENT,
-    GRANTED,
-    RESERVE,
-    USAGE,
-    AgentInput,
-    AgentResult,
-    Grant,
-    ReserveRequest,
-    SessionUse,
-)
+from app.domain.contracts import AGENT, GRANTED, RESERVE, AgentInput, AgentResult, Grant, ReserveRequest
 from app.domain.session import Ids
 from app.domain.tool import Mode, Rule, at_most, rules_at_most
 from workflows.parts.purse import Purse

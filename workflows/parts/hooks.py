@@ -2,7 +2,8 @@
 
 from temporalio.exceptions import ApplicationError
 
-from app.domain.contracts import HOOK, AgentInput, Brief
+from app.domain.activities import HOOK, Brief
+from app.domain.contracts import AgentInput
 from app.domain.hook import HookInput, HookOutput
 from app.domain.session import EventRange
 from app.domain.tool import Mode, Rule, ToolCall, ToolResult

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from app.domain.contracts import JOB, AgentInput, JobInput
+from app.domain.activities import JOB, JobInput
+from app.domain.contracts import AgentInput
 from app.domain.tool import ToolCall, ToolResult
 from workflows.parts.steps import begin, reason_of, step_id
 

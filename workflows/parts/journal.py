@@ -7,8 +7,8 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from app.domain.activities import RECORD, RecordInput
 from app.domain.base import Model
-from app.domain.contracts import RECORD, RecordInput
 from app.domain.event import EventKind, RunEvent
 from app.domain.fold import apply
 from app.domain.run import RunInput, RunView

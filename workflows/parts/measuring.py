@@ -1,6 +1,7 @@
 """Reading one key result: a command or a count by an activity, a judgement by a reading agent."""
 
-from app.domain.contracts import JUDGED, MEASURE, AgentInput, JudgedInput, MeasureInput
+from app.domain.activities import JUDGED, MEASURE, JudgedInput, MeasureInput
+from app.domain.contracts import AgentInput
 from app.domain.okr import Judge, KeyResult, Reading
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids

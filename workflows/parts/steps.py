@@ -20,7 +20,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ChildWorkflowError
 
-from app.domain.contracts import COMPACT, HOOK, JOB, MEASURE, TURN, host_queue, llm_queue
+from app.domain.activities import COMPACT, HOOK, JOB, MEASURE, TURN
+from app.domain.contracts import host_queue, llm_queue
 
 Result = TypeVar("Result")
 

@@ -11,8 +11,9 @@ from typing import Protocol
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from app.domain.activities import COMPACT, TURN, Brief, Compacted, CompactInput, Turn, TurnInput
 from app.domain.budget import Spent
-from app.domain.contracts import COMPACT, REPORT, TURN, AgentInput, Brief, Compacted, CompactInput, Turn, TurnInput
+from app.domain.contracts import REPORT, AgentInput
 from app.domain.event import RunEvent
 from app.domain.session import EventRange
 from app.domain.tool import ToolResult

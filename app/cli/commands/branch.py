@@ -148,7 +148,7 @@ def _measure_again(settings: "Settings", view: "RunView", commit: str, say: obje
 
 
 async def _measure(settings: "Settings", view: "RunView", kr: "KeyResult", commit: str) -> "Reading":
-    from app.domain.contracts import MeasureInput
+    from app.domain.activities import MeasureInput
     from app.domain.tool import Workspace
     from app.stack.identity import data_id
     from app.workspace import measure
