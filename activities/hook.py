@@ -27,7 +27,7 @@ from app.domain.hook import HookInput, HookOutput
 from app.domain.session import Record
 from app.domain.tool import ToolCall
 from app.stream import Stream, read_result
-from app.stream.files import safe_name
+from app.stream.files import safe_name, session_folder
 from app.tools import process
 from app.tools.execute import inner_calls, parsed
 from app.tools.gate.permission import judge
@@ -142,7 +142,7 @@ class HookActivities:
     async def _one(self, hook: hooks.Hook, step: str, session: str, brief: Brief, document: str) -> wire.Said:
         """Runs one hook, in the sandbox and without network, if it never ran."""
         data = self.host.data
-        spool = data / "streams" / safe_name(session) / "output" / f"{safe_name(step)}.spool"
+        spool = session_folder(data, session) / "output" / f"{safe_name(step)}.spool"
         if await asyncio.to_thread(process.started, data, step):
             await process.cut_off(data=data, key=step, spool=spool)
             return wire.not_understood(hook, "the worker died while it ran, and it is never run twice")
