@@ -46,6 +46,17 @@ def test_batches_are_read_by_range(tmp_path: Path) -> None:
     assert stream.read(second)[0].ids == IDS and stream.read(second)[0].step_id == "b"
 
 
+def test_what_was_just_appended_is_known_as_the_disk_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(tmp_path, "s")
+    first = append(stream, 0, "a", "one")
+    assert texts(stream, first.end) == ["one"]
+    told = [NewRecord(kind="user", body={"text": "two", "pair": (1, 2)})]
+    second = stream.append(expected=first.end, step_id="b", digest="d", records=told, ids=IDS)
+    on_disk = stream.read(second)
+    monkeypatch.setattr("app.stream.stream.read_bytes", lambda *_: pytest.fail("it was read again"))
+    assert stream.history(second.end)[1:] == on_disk and on_disk[0].body["pair"] == [1, 2]
+
+
 def test_the_same_step_and_question_is_found_not_repeated(tmp_path: Path) -> None:
     stream = Stream(tmp_path, "s")
     first = append(stream, 0, "a", "one")

@@ -47,6 +47,17 @@ def test_links_out_of_the_worktree_are_refused(ctx: ToolContext, worktree: Path,
     assert resolve(ctx, "in") == worktree / "real"
 
 
+def test_a_worktree_that_leads_elsewhere_by_now_takes_nothing_in(ctx: ToolContext, worktree: Path) -> None:
+    assert resolve(ctx, "a.py") == worktree / "a.py"
+    elsewhere = worktree.with_name("elsewhere")
+    elsewhere.mkdir()
+    worktree.rename(worktree.with_name("moved"))
+    worktree.symlink_to(elsewhere)
+    with pytest.raises(ToolError, match="leads out"):
+        resolve(ctx, "a.py")
+    assert outside(ctx.workspace, worktree, "a.py")
+
+
 @pytest.mark.parametrize("path", [".git", ".git/config", "sub/.git/hooks/x", ".GIT/config", "link/config"])
 def test_the_files_of_git_are_refused(context, ctx: ToolContext, worktree: Path, path: str) -> None:
     (worktree / "link").symlink_to(".git")
