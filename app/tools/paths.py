@@ -155,7 +155,7 @@ def _followed(workspace: Workspace, worktree: Path, path: str) -> Path:
     if not written.is_absolute():
         inside = os.path.normpath(PurePosixPath(workspace.subdir) / written)
         if PurePosixPath(inside).parts[:1] != ("..",):
-            return Path(os.path.realpath(os.path.join(worktree, workspace.subdir, path)))  # noqa: PTH118 - read often
+            return Path(os.path.realpath(os.path.join(worktree, workspace.subdir, written)))  # noqa: PTH118 - read often
         path = os.path.join(workspace.root, inside)  # noqa: PTH118 - beside the repository, not beside the worktree
     for root in (workspace.root, os.path.realpath(workspace.root)):
         if PurePosixPath(os.path.normpath(path)).is_relative_to(root):
