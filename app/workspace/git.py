@@ -54,12 +54,13 @@ _KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT")
 
 
 class GitError(UserError):
-    """A git call that failed: which one, where, and git's own last words."""
+    """A git call that failed: which one, where, and git's own last words. `full`: for want of space."""
 
     def __init__(self, args: tuple[str, ...], where: Path, exit_code: int, stderr: str) -> None:
         words = [line for line in stderr.strip().splitlines() if not line.startswith("hint:")]
         said = "; ".join(words[-3:])[:600] or f"exit {exit_code}"
-        advice = "; free some space and try again" if "No space left" in stderr else ""
+        self.full = "No space left" in stderr or "Disk quota exceeded" in stderr
+        advice = "; free some space and try again" if self.full else ""
         super().__init__(f"`git {args[0]}` failed in `{where}`: {said}{advice}", 1)
         self.exit_code = exit_code
         self.stderr = stderr
