@@ -1,15 +1,19 @@
 """A folder that becomes a link after its path was judged leads nowhere: neither reads nor writes leave the worktree."""
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from app.tools import writes
+from app.tools import grep, writes
 from app.tools.base import ToolContext, ToolError
 from app.tools.beneath import open_file
+from app.tools.execute import execute
 from app.tools.paths import resolve
+from app.tools.ripgrep import lines
 from app.tools.text import read_bytes
 from app.tools.writes import Plan, written
 
@@ -73,3 +77,25 @@ def test_what_is_written_lies_in_the_worktree(
     with pytest.raises(ToolError, match="replaced by a symbolic link"):
         written(ctx, lambda: plan)
     assert os.listdir(outside) == ["f"] and (outside / "f").read_text() == "secret"  # noqa: PTH208
+
+
+async def test_grep_shows_no_line_of_a_link_that_a_job_put_there(
+    context: Callable[..., ToolContext], worktree: Path, swap: Swap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rg finds the link; when its lines are shown the folder is back."""
+    (worktree / "d" / "g").write_text("secretive\n" + "secret" * 200 + "\n")
+    ctx = context(jobs=(1,))
+
+    @contextmanager
+    def swapped(folder: Path, arguments: Sequence[str]) -> Generator[Iterator[bytes]]:
+        swap()
+        with lines(folder, arguments) as output:
+            found = list(output)
+        (worktree / "d").unlink()
+        (worktree / "was").rename(worktree / "d")
+        yield iter(found)
+
+    call = json.dumps({"pattern": "secret", "path": "d"})
+    assert "d/g:1:secretive" in (whole := (await execute("grep", call, ctx)).text) and "d/g:2:secret" in whole
+    monkeypatch.setattr(grep, "lines", swapped)
+    assert (await execute("grep", call, ctx)).text == "no line matches"
