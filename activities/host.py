@@ -15,6 +15,7 @@ from app.errors import UserError
 from app.settings import Settings
 from app.stream import Damaged, Diverged
 from app.workspace.files import Held
+from app.workspace.git import GitError
 
 BEAT = 2.0
 """Seconds between heartbeats: a cancel reaches the activity with the next one."""
@@ -78,7 +79,8 @@ async def guarded(work: Awaitable[Result]) -> Result:
         except Held as error:
             raise ApplicationError(str(error), type="Held") from error
         except UserError as error:
-            raise ApplicationError(str(error), type="UserError", non_retryable=True) from error
+            full = isinstance(error, GitError) and error.full  # space can be made, and the run then goes on
+            raise ApplicationError(str(error), type="UserError", non_retryable=not full) from error
 
 
 def cancelled_by_person() -> bool:

@@ -40,10 +40,10 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
     messages = merged(request.messages)
     if not messages or messages[-1].get("kind") != "request":
         raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
-    part_of = _plain_part if provider_of(request.model).kind == "openai" else _marked_part
+    marked = provider_of(request.model).kind != "openai"
     try:
         history: list[ModelMessage] = [
-            ModelRequest(parts=[part_of(part) for part in message["parts"]])
+            ModelRequest(parts=[_part_of(part, marked=marked) for part in message["parts"]])
             if message["kind"] == "request"
             else _response(message)
             for message in messages
@@ -53,6 +53,13 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
         raise ModelError("bad_request", f"a recorded message is not readable: {detail}") from None
     history[-1] = replace(history[-1], instructions=request.system or None)
     return history
+
+
+def _part_of(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:
+    """A part, made once; with images every time: they are read again for each question, and none is held."""
+    if "images" in part:
+        return _part(part, marked=marked)
+    return (_marked_part if marked else _plain_part)(part)
 
 
 def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:

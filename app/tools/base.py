@@ -1,6 +1,7 @@
 """What every tool is: a name, a schema, an effect and a function."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,6 +124,22 @@ class InThread:
 def in_thread(function: Callable[[Any, ToolContext], Output]) -> InThread:
     """The same function off the event loop: file work blocks."""
     return InThread(function)
+
+
+def json_of(name: str, arguments: str) -> object:
+    """What a model wrote as the arguments of `name`. Raises `ToolError` for no JSON, and for text that is none.
+
+    JSON can hold half a character, which no path, no rule and no digest can.
+    """
+    try:
+        values: object = json.loads(arguments or "{}")
+        if "\\u" in arguments:
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ToolError(f"the arguments of `{name}` hold half a character (a surrogate); send whole ones") from None
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"the arguments of `{name}` are not valid JSON ({error}); send one JSON object") from None
+    return values
 
 
 def clip(text: str, limit: int = PREVIEW) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.beneath import open_file
 from app.tools.paths import refuse_unreadable, resolve, sensitive, shown
 from app.tools.ripgrep import lines
 from app.tools.text import missing
@@ -75,7 +76,7 @@ def _codesearch(args: CodeSearch, ctx: ToolContext) -> Output:
         symbol
         for file in files[:_FILES]
         if ctx.allowed or not sensitive(file.name)
-        for symbol in _symbols(file, shown(ctx, file), args.name)
+        for symbol in _symbols(ctx, file, args.name)
         if args.find in ("all", f"{symbol.role}s") and args.kind in ("", symbol.kind)
     ]
     found.sort(key=lambda symbol: (symbol.role, symbol.path, symbol.line))
@@ -100,12 +101,14 @@ def _holding(name: str, place: Path) -> list[Path]:
     return [folder / os.fsdecode(each.removeprefix(b"./")) for each in names if each]
 
 
-def _symbols(file: Path, path: str, name: str) -> Iterator[_Symbol]:
+def _symbols(ctx: ToolContext, file: Path, name: str) -> Iterator[_Symbol]:
     from tree_sitter import Parser, QueryCursor
 
     if file.suffix not in _LANGUAGES or not file.is_file() or file.stat().st_size > _BYTES:
         return
-    source = file.read_bytes()
+    with open(open_file(ctx, file), "rb") as opened:  # noqa: PTH123 - a descriptor
+        source = opened.read()
+    path = shown(ctx, file)
     language, query = _grammar(*_LANGUAGES[file.suffix])
     wanted, rows = name.encode(), source.split(b"\n")
     seen: set[tuple[int, str]] = set()

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import json
 import os
 from dataclasses import replace
 from functools import lru_cache
@@ -14,7 +13,7 @@ from app.domain.base import Model
 from app.domain.plugin import PREFIX
 from app.stream.errors import Unwritable
 from app.stream.files import create_file, make_folder
-from app.tools.base import InThread, Output, Tool, ToolContext, ToolError, clip
+from app.tools.base import InThread, Output, Tool, ToolContext, ToolError, clip, json_of
 from app.tools.paths import OUTPUT, output_file, shown, top_of
 from app.tools.registry import REGISTRY
 from app.tools.writes import digests_after
@@ -91,10 +90,7 @@ def parsed(tool: Tool, arguments: str) -> Model:
 
 
 def _read(name: str, model: type[Model], arguments: str) -> Model:
-    try:
-        values = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise ToolError(f"the arguments of `{name}` are not valid JSON ({error}); send one JSON object") from None
+    values = json_of(name, arguments)
     if not isinstance(values, dict):
         raise ToolError(f"the arguments of `{name}` are not a JSON object; send one")
     try:

@@ -2,11 +2,13 @@
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
+from app.tools.beneath import open_file
 from app.tools.paths import closed, refuse_unreadable, resolve, sensitive, shown
 from app.tools.ripgrep import files, lines
 from app.tools.text import missing
@@ -64,7 +66,7 @@ def _matches(
                 continue
             if (wanted is not None and path not in wanted) or (sensitive(path) and not ctx.allowed):
                 continue
-            if closed(ctx, folder / path):
+            if closed(ctx, folder / path) or (ctx.jobs and not _holds(ctx, folder / path, int(matched[1]), matched[3])):
                 continue
             is_match = matched[2] == b":"
             if is_match and count == MOST:
@@ -73,6 +75,18 @@ def _matches(
             text = matched[3].removesuffix(b"\r").decode("utf-8", "replace")
             out.append(f"{shown(ctx, folder / path)}{matched[2].decode()}{int(matched[1])}{matched[2].decode()}{text}")
     return (out[:-1] if out and out[-1] == "--" else out), count, False
+
+
+def _holds(ctx: ToolContext, file: Path, number: int, text: bytes) -> bool:
+    """Whether the file of the worktree holds this line: a job can put a link where a folder was while rg reads."""
+    try:
+        with open(open_file(ctx, file), "rb") as opened:  # noqa: PTH123 - a descriptor
+            line = next(islice(opened, number - 1, None), b"").removesuffix(b"\n")
+    except (OSError, ToolError):
+        return False
+    text = text.removesuffix(b"\n")
+    begun, cut, _ = text.rpartition(b" [... ")
+    return line == text or bool(cut and len(line) > _COLUMNS and line.startswith(begun))
 
 
 def _options(args: Grep) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field
 
 from app.stream.images import StoredImage, store_image
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip
+from app.tools.beneath import open_file
 from app.tools.paths import resolve
 from app.tools.text import missing
 
@@ -67,7 +68,7 @@ def _read(path: str, ctx: ToolContext) -> bytes:
         raise ToolError(missing(ctx, real, path))
     if not real.is_file():
         raise ToolError(f"`{path}` is not a regular file; name an image")
-    with real.open("rb") as file:
+    with open(open_file(ctx, real), "rb") as file:  # noqa: PTH123 - a descriptor
         return file.read(MOST + 1)
 
 

@@ -37,7 +37,7 @@ def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
     if "\0" in path:
         return True
     try:
-        return not _below(_real(workspace, worktree, path), top_of(worktree))
+        return not below(_real(workspace, worktree, path), top_of(worktree))
     except ToolError:
         return False  # it is the name of nothing: the call fails with this sentence
 
@@ -55,7 +55,7 @@ def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
         return _output(ctx, path, write)
     real = _real(ctx.workspace, ctx.worktree, path)
     top = top_of(ctx.worktree)
-    if not _below(real, top):
+    if not below(real, top):
         if closed(ctx, real):
             raise ToolError(f"`{path}` belongs to the private Vault, which no tool reads; go on without it")
         if ctx.allowed and not write:
@@ -118,7 +118,7 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def _below(real: Path, top: Path) -> bool:
+def below(real: Path, top: Path) -> bool:
     """`is_relative_to` of real paths, for each call of each tool: ten times as fast."""
     return real == top or str(real).startswith(f"{top}{os.sep}")
 
@@ -155,7 +155,7 @@ def _followed(workspace: Workspace, worktree: Path, path: str) -> Path:
     if not written.is_absolute():
         inside = os.path.normpath(PurePosixPath(workspace.subdir) / written)
         if PurePosixPath(inside).parts[:1] != ("..",):
-            return Path(os.path.realpath(os.path.join(worktree, workspace.subdir, path)))  # noqa: PTH118 - read often
+            return Path(os.path.realpath(os.path.join(worktree, workspace.subdir, written)))  # noqa: PTH118 - read often
         path = os.path.join(workspace.root, inside)  # noqa: PTH118 - beside the repository, not beside the worktree
     for root in (workspace.root, os.path.realpath(workspace.root)):
         if PurePosixPath(os.path.normpath(path)).is_relative_to(root):

@@ -18,7 +18,7 @@ from app.domain.plugin import PREFIX, PluginRef
 from app.errors import UserError
 from app.security.manifest import Manifest, PluginTool
 from app.security.plugins import described, ready, store
-from app.tools.base import Output, ToolContext, ToolError, clip
+from app.tools.base import Output, ToolContext, ToolError, clip, json_of
 from app.tools.gate.sandbox import Mounts
 from app.tools.paths import output_file
 
@@ -169,10 +169,7 @@ def _fitting(name: str, tool: PluginTool, arguments: str) -> dict[str, Any]:
     from jsonschema import Draft202012Validator, ValidationError
     from referencing import Registry
 
-    try:
-        values = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise ToolError(f"the arguments of `{name}` are not valid JSON ({error}); send one JSON object") from None
+    values = json_of(name, arguments)
     if not isinstance(values, dict) or len(arguments.encode()) > ARGUMENT_BYTES:
         raise ToolError(f"the arguments of `{name}` are not a JSON object of at most {ARGUMENT_BYTES >> 10} KiB")
     empty: Any = Registry  # unlike the default one it fetches nothing, whatever a `$ref` says

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from app.tools.base import ToolContext, ToolError
+from app.tools.beneath import open_file
 from app.tools.paths import sensitive, shown, top_of
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -167,7 +168,8 @@ def read_bytes(ctx: ToolContext, real: Path, written: str) -> bytes:
         raise ToolError(f"`{written}` is not a regular file and cannot be read")
     if found.st_size > MAX_BYTES:
         raise ToolError(f"`{written}` is larger than {MAX_BYTES >> 20} MiB; search it with `grep` instead")
-    return real.read_bytes()
+    with open(open_file(ctx, real), "rb") as file:  # noqa: PTH123 - a descriptor
+        return file.read()
 
 
 def missing(ctx: ToolContext, real: Path, written: str) -> str:

@@ -9,13 +9,15 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from app.stream.files import create_file, locked, make_folder, replace_file, safe_name, sync_file, sync_folder, write_at
+from app.stream.files import create_file, locked, make_folder, replace_file, safe_name, sync_file, write_at
 from app.tools.base import ToolContext, ToolError, session_folder
+from app.tools.beneath import folder_of, open_file, sync_names
 from app.tools.paths import shown, top_of
 
 _NEW_FILE = 0o644
@@ -115,11 +117,12 @@ def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan
         if now != change.after:
             pending.append(change)
         elif now is not None and _mode(change.path) != change.mode:
-            change.path.chmod(change.mode)
+            _set_mode(ctx, change)
     for change in sorted(pending, key=lambda each: each.after is not None):
         if change.after is None:
-            change.path.unlink()
-            sync_folder(change.path.parent)
+            with folder_of(top_of(ctx.worktree), change.path) as folder:
+                os.unlink(change.path.name, dir_fd=folder)
+                sync_names(folder)
         else:
             kept = fresh.files[change.path] if fresh is not None else None
             content = _content(journal, change.number).read_bytes() if kept is None else kept
@@ -127,26 +130,29 @@ def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan
 
 
 def _put(ctx: ToolContext, change: _Change, content: bytes) -> None:
-    _make_parents(change.path.parent)
     name = sha256(f"{ctx.session_id}\0{ctx.step_id}\0{change.number}".encode()).hexdigest()[:16]
-    temporary = change.path.with_name(f".codetether-{name}")  # a retry takes the same name: no litter
-    temporary.unlink(missing_ok=True)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    temporary = f".codetether-{name}"  # a retry takes the same name: no litter
+    with folder_of(top_of(ctx.worktree), change.path, make=True) as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            write_at(fd, 0, content)
+            os.fchmod(fd, change.mode)
+            sync_file(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, change.path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        sync_names(folder)
+
+
+def _set_mode(ctx: ToolContext, change: _Change) -> None:
+    fd = open_file(ctx, change.path)
     try:
-        write_at(fd, 0, content)
         os.fchmod(fd, change.mode)
-        sync_file(fd)
     finally:
         os.close(fd)
-    temporary.replace(change.path)
-    sync_folder(change.path.parent)
-
-
-def _make_parents(folder: Path) -> None:
-    missing = [level for level in (folder, *folder.parents) if not level.exists()]
-    for level in reversed(missing):
-        level.mkdir(exist_ok=True)
-        sync_folder(level.parent)
 
 
 def _digest(path: Path) -> str | None:

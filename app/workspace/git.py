@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -50,19 +51,31 @@ _SETTINGS = {
     "safe.directory": "*",  # ownership guards against foreign configuration, which cannot do anything here
 }
 _OPTIONS = tuple(part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}"))
+_LITTLE = 1 << 20
+"""Bytes: a disk with less is full."""
 _KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT")
 
 
 class GitError(UserError):
-    """A git call that failed: which one, where, and git's own last words."""
+    """A git call that failed: which one, where, and git's own last words. `full`: for want of space."""
 
     def __init__(self, args: tuple[str, ...], where: Path, exit_code: int, stderr: str) -> None:
         words = [line for line in stderr.strip().splitlines() if not line.startswith("hint:")]
         said = "; ".join(words[-3:])[:600] or f"exit {exit_code}"
-        advice = "; free some space and try again" if "No space left" in stderr else ""
+        self.full = _full(where, stderr)
+        advice = "; free some space and try again" if self.full else ""
         super().__init__(f"`git {args[0]}` failed in `{where}`: {said}{advice}", 1)
         self.exit_code = exit_code
         self.stderr = stderr
+
+
+def _full(where: Path, stderr: str) -> bool:
+    """Whether git failed for want of space. It does not say why it could not write a file of a tree."""
+    if "No space left" in stderr or "Disk quota exceeded" in stderr:
+        return True
+    with suppress(OSError):
+        return "unable to write" in stderr and shutil.disk_usage(where).free < _LITTLE
+    return False
 
 
 @dataclass(frozen=True)

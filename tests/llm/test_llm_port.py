@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from weakref import ref
 
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ToolReturnPart, UserPromptPart
 
-from app.llm import ModelError, tool_result_message, user_message
+from app.domain.run import ModelRef
+from app.llm import ChatRequest, ModelError, tool_result_message, user_message
 from app.llm.port import merged
 
 HEAVY = ("pydantic_ai", "openai", "anthropic", "httpx", "httpx2", "hvac", "requests", "genai_prices")
@@ -35,6 +37,20 @@ def test_adjacent_requests_become_one_and_the_given_ones_stay() -> None:
     assert [message["kind"] for message in joined] == ["request", "response", "request"]
     assert [part["part_kind"] for part in joined[2]["parts"]] == ["tool-return", "user-prompt"]
     assert len(given[2]["parts"]) == 1
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_part_is_made_once_and_none_with_images_is_held(provider: str) -> None:
+    from app.llm.messages import history_of
+
+    plain = tool_result_message("c1", "read", "text", True)
+    shown = tool_result_message("c2", "image", "a picture", True, [("image/png", b"\x89PNG")])
+    request = ChatRequest(model=ModelRef(provider=provider, name="m"), system="", messages=[plain, shown], tools=[])
+    first, again = history_of(request)[0].parts, history_of(request)[0].parts
+    assert first[0] is again[0] and first[1] is not again[1]
+    held = ref(first[1])
+    del first, again
+    assert held() is None
 
 
 @pytest.mark.parametrize(("kind", "retryable"), [("rate_limit", True), ("quota", False), ("protocol", True)])

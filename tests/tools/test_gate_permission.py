@@ -206,3 +206,17 @@ def test_a_rule_holds_for_a_name_in_any_unicode_form(gate: Gate) -> None:
     for folder in ("caf\u00e9", "cafe\u0301"):
         assert gate("read", given=given, path=f"{folder}/a").verdict == "deny"
         assert gate("write", given=given, path=f"{folder}/a", content="").verdict == "deny"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("read", {"path": "x\ud800y"}),
+        ("edit", {"path": "a", "old": "\ud83d", "new": "\ude00"}),
+        ("batch", {"calls": [{"tool": "list", "arguments": {"path": "\udfff"}}]}),
+    ],
+)
+def test_half_a_character_is_sent_back_to_the_model(gate: Gate, tool: str, arguments: dict[str, Any]) -> None:
+    call = gate(tool, **arguments)
+    assert call.activity == "none" and f"the arguments of `{tool}` hold half a character" in call.preview
+    assert gate("read", path="\U0001f600").verdict == "allow"

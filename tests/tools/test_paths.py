@@ -58,6 +58,12 @@ def test_a_worktree_that_leads_elsewhere_by_now_takes_nothing_in(ctx: ToolContex
     assert outside(ctx.workspace, worktree, "a.py")
 
 
+def test_a_link_that_leads_in_a_circle_makes_nothing_absolute(ctx: ToolContext, worktree: Path) -> None:
+    (worktree / "loop").symlink_to("loop")
+    assert resolve(ctx, "loop//etc/passwd") == worktree / "loop" / "etc" / "passwd"
+    assert not outside(ctx.workspace, worktree, "loop//etc/passwd")
+
+
 @pytest.mark.parametrize("path", [".git", ".git/config", "sub/.git/hooks/x", ".GIT/config", "link/config"])
 def test_the_files_of_git_are_refused(context, ctx: ToolContext, worktree: Path, path: str) -> None:
     (worktree / "link").symlink_to(".git")

@@ -217,6 +217,7 @@ def test_a_call_is_scheduled_under_one_fixed_name_and_a_made_up_one_not_at_all(m
     for name in made_up:
         assert (judged(ctx, name).runs_as, judged(ctx, name).activity) == ("none", "none")
     assert judged(ctx, arguments='{"n": "x"}').runs_as == "none"
+    assert "half a character" in judged(ctx, arguments='{"n": 1, "\\ud800": 1}').preview
     assert judged(ctx, plugins=()).runs_as == "none"
 
 
