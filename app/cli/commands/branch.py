@@ -70,11 +70,13 @@ def merge(
     json: JsonFlag = False,
 ) -> None:
     """Merge a run's branch into yours, with your own identity, hooks and signing."""
-    settings, view = _meant(run)
+    settings, view = _meant(run, changes=True)
     if view.result is None:
         raise UserError(f"run `{view.run}` has not ended; watch it: `ctl watch {view.run}`", 1)
     if not view.result.branch:
         raise UserError(f"run `{view.run}` changed nothing, there is nothing to merge", 1)
+    if view.merged == "discarded":
+        raise UserError(f"run `{view.run}` was discarded with its branch; start it again: `ctl go` or `ctl run`", 1)
     commit = merge_run(settings, view, squash=squash, quiet=json)
     if json:
         print_json({"run": view.run, "branch": view.result.branch, "commit": commit})
@@ -91,7 +93,7 @@ def discard(
     from app.workspace import discard as remove
     from app.workspace import merged_into_head
 
-    settings, view = _meant(run)
+    settings, view = _meant(run, changes=True)
     if view.result is None:
         raise UserError(f"run `{view.run}` has not ended; end it first: `ctl cancel {view.run}`", 1)
     branch = view.result.branch
@@ -174,12 +176,12 @@ async def _measure(settings: "Settings", view: "RunView", kr: "KeyResult", commi
     return await measure(settings.data_dir, order, settings, allowed=True)
 
 
-def _meant(run: str | None) -> "tuple[Settings, RunView]":
+def _meant(run: str | None, *, changes: bool = False) -> "tuple[Settings, RunView]":
     from app.cli.session import meant
     from app.settings import load
 
     settings = load()
-    return settings, meant(settings, run)
+    return settings, meant(settings, run, changes=changes)
 
 
 def _commits(view: "RunView") -> tuple[str, str]:

@@ -63,7 +63,7 @@ def continue_(
     from app.settings import load
 
     settings = load()
-    view = meant(settings, run)
+    view = meant(settings, run, changes=True)
     new = order.budget_of(view.model, usd=budget_usd, tokens=budget_tokens, fallback=view.fallback)
     if view.result is None:
         given = budget_usd is not None or budget_tokens is not None
@@ -132,7 +132,7 @@ def running(run: str | None) -> "tuple[Settings, RunView]":
     from app.settings import load
 
     settings = load()
-    view = meant(settings, run)
+    view = meant(settings, run, changes=True)
     if view.result is not None:
         how = view.result.outcome
         raise UserError(f"run `{view.run}` has ended: {how}; go on from it: `ctl continue {view.run}`", 1)
