@@ -32,6 +32,12 @@ class Way:
 
     @staticmethod
     def of(format: str, json: bool, **rest: bool | Path | None) -> "Way":
+        late = [f"`--{name}`" for name in ("out", "merge") if rest.get(name)]
+        if late and rest.get("detach"):
+            raise UserError(
+                f"{' and '.join(late)} needs the end of the run, which `--detach` does not wait for; leave one out, "
+                "or use `ctl patch` or `ctl merge` when it has ended"
+            )
         if format not in ("text", "json", "stream-json"):
             raise UserError(f"`--output-format {format}` is unknown; use text, json or stream-json")
         return Way("json" if json else format, **rest)  # pyright: ignore[reportArgumentType]
@@ -39,8 +45,11 @@ class Way:
 
 def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
     from app.cli.following import in_ci
+    from app.cli.report import prepare
     from app.cli.session import start
 
+    if way.out is not None:
+        prepare(way.out)
     start(settings)
     for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
         note(text)
