@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,25 +44,36 @@ class Way:
 
 
 def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
-    from app.cli.following import in_ci
+    from app.cli.following import held, in_ci
     from app.cli.report import prepare
     from app.cli.session import start
 
     if way.out is not None:
         prepare(way.out)
-    start(settings)
-    for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
-        note(text)
-    try:
-        return asyncio.run(_run(settings, order, way))
-    finally:
-        if in_ci() and not way.detach:
-            from app.stack.local import down
+    own = in_ci() and not way.detach  # the stack ends with the command
+    early: list[int] = []
+    with held(early) if own else nullcontext():
+        try:
+            start(settings)
+            if early:
+                raise UserError(f"`{order.run}` was cancelled before it began; start it again", 1)
+            for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
+                note(text)
+            return asyncio.run(_run(settings, order, way, early))
+        finally:
+            if own:
+                _end_stack(settings)
 
-            down(settings, note)
+
+def _end_stack(settings: "Settings") -> None:
+    from app.cli.following import held
+    from app.stack.local import down
+
+    with held([]):  # a second signal leaves nothing half stopped
+        down(settings, note)
 
 
-async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
+async def _run(settings: "Settings", order: "RunInput", way: Way, early: Sequence[int]) -> int:
     from app.cli.questions import who
     from app.cli.session import connected
     from app.runs import door
@@ -74,7 +85,9 @@ async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
         if way.detach:
             await seen(settings, order.run)
             return _detached(order.run, way)
-        return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
+        return await follow_to_end(
+            settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge, early=early
+        )
 
 
 async def seen(settings: "Settings", run: str) -> None:
@@ -105,8 +118,9 @@ async def follow_to_end(
     yes: bool = False,
     out: Path | None = None,
     merge: bool = False,
+    early: Sequence[int] = (),
 ) -> int:
-    """Follows a run in the given format; prints its end; returns the exit code."""
+    """Follows a run in the given format; prints its end; returns the exit code. `early`: see `follow`."""
     from temporalio.client import Client
 
     from app.cli.following import DETACHED, WAITING, follow
@@ -117,10 +131,10 @@ async def follow_to_end(
     assert isinstance(client, Client)
     if format == "text":
         with Screen() as screen:
-            ended = await follow(settings, client, run, screen, ask=partial(ask_person, yes=yes))
+            ended = await follow(settings, client, run, screen, ask=partial(ask_person, yes=yes), early=early)
     else:
         show = Quiet() if format == "json" else JsonLines(settings.data_dir)
-        ended = await follow(settings, client, run, show, ask=approving if yes else _nobody)
+        ended = await follow(settings, client, run, show, ask=approving if yes else _nobody, early=early)
     if ended.code == DETACHED:
         note(f"\ndetached; {run} goes on. Attach again: ctl watch {run} · end it: ctl cancel {run}")
     elif ended.code == WAITING:
