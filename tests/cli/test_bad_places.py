@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playbook import chores, commit_all, git
 
 from app.domain.run import Diffstat, RunResult
 from app.pids import start_time
 from app.stack.identity import data_id
 from app.stack.state import Service, save
+from app.stream.journal import update_view
 
 DONE = RunResult(outcome="completed", branch="codetether/x", diffstat=Diffstat(files=1))
 
@@ -75,9 +77,20 @@ def test_outside_of_a_repository_a_change_names_its_run(desk: Any, ctl: Any, wor
     assert "run-far-aaaa" in ctl("cost").out  # looking changes nothing
 
 
-def test_what_was_discarded_is_not_looked_for(desk: Any, ctl: Any) -> None:
-    from app.stream.journal import update_view
+def test_discarding_asks_again_after_a_merge_was_taken_back(desk: Any, ctl: Any, tmp_path: Path) -> None:
+    repo = chores(tmp_path / "chores")
+    git(repo, "switch", "-q", "-c", "codetether/x")
+    (repo / "todo.txt").write_text("")
+    work = commit_all(repo)
+    git(repo, "switch", "-q", "main")
+    desk.run("run-back-aaaa", result=DONE, repo=str(repo))
+    update_view(desk.data, "run-back-aaaa", lambda old: old.model_copy(update={"merged": work}))  # and reset since
+    said = ctl("discard", "run-back")
+    assert said.code == 2 and "is not merged" in said.err
+    assert git(repo, "rev-parse", "codetether/x").strip() == work
 
+
+def test_what_was_discarded_is_not_looked_for(desk: Any, ctl: Any) -> None:
     desk.run("run-gone-aaaa", result=DONE)
     update_view(desk.data, "run-gone-aaaa", lambda old: old.model_copy(update={"merged": "discarded"}))
     said = ctl("merge", "run-gone")

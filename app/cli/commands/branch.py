@@ -38,6 +38,8 @@ def diff(
         print_json({"run": view.run, "base": base, "commit": commit, "diff": text})
     elif text:
         sys.stdout.write(coloured(text) if color else text)
+    elif view.result is None:
+        note(f"{view.run} has committed no change yet; it commits after each turn: ctl watch {view.run}")
     else:
         note(f"{view.run} has changed nothing")
 
@@ -97,7 +99,8 @@ def discard(
     if view.result is None:
         raise UserError(f"run `{view.run}` has not ended; end it first: `ctl cancel {view.run}`", 1)
     branch = view.result.branch
-    unmerged = bool(branch) and not view.merged and not merged_into_head(Path(view.repo), branch)
+    gone = not branch or view.merged == "discarded"
+    unmerged = not gone and not merged_into_head(Path(view.repo), branch, view.merged)
     if unmerged and not force:
         if not interactive():
             raise UserError(f"branch `{branch}` is not merged; discard it with `ctl discard {view.run} --force`", 2)
