@@ -118,6 +118,9 @@ def test_settings_that_cannot_be_read(said: Said, tmp_path: Path) -> None:
         (b"model = [", "Invalid value"),
         (b"keep_days = 'soon'", "`keep_days`"),
         (b"\xff\xfe", "utf-8"),
+        (b"[permission]\ndeny = ['bash: git push *']", "`permission`"),
+        (b"link = ['sdk']", "`link`"),
+        (b"[workspace]\nlinks = ['sdk']", "`workspace.links`"),
     ):
         file.write_bytes(content)
         told = said("go", "be better", cwd=repo, code=2, CODETETHER_CONFIG_DIR=str(config))
