@@ -84,7 +84,7 @@ async def _run(settings: "Settings", order: "RunInput", way: Way, early: Sequenc
         await door.start(client, order)
         if way.detach:
             await seen(settings, order.run)
-            return _detached(order.run, way)
+            return detached(order.run, way.format)
         return await follow_to_end(
             settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge, early=early
         )
@@ -100,12 +100,13 @@ async def seen(settings: "Settings", run: str) -> None:
                 await asyncio.sleep(0.05)  # nothing tells when a worker writes a file
 
 
-def _detached(run: str, way: Way) -> int:
+def detached(run: str, format: str) -> int:
+    """Names a run that goes on without this command; the exit code."""
     from app.cli.output import print_json
 
-    if way.format == "text":
+    if format == "text":
         note(f"{run} was started; watch it: ctl watch {run}")
-    print_json({"run": run}) if way.format != "text" else print(run)
+    print_json({"run": run}) if format != "text" else print(run)
     return 0
 
 
