@@ -118,11 +118,22 @@ def _from_file(file: Path) -> dict[str, Any]:
     if not isinstance(workspace, dict):
         raise UserError(f"`workspace` in `{file}` is no table; write `[workspace]` on a line of its own")
     permissions = table.pop("permissions", {})
+    _refuse_unknown(table, workspace, file)
     known = {name: table[name] for name in Settings.model_fields if name in table and name != "rules"}
     known["rules"] = _rules(permissions, file)
     if isinstance(data := known.get("data_dir"), str):
         known["data_dir"] = Path(data).expanduser().absolute()
     return known | {"link": workspace.get("link", ()), "copy_files": workspace.get("copy", ())}
+
+
+def _refuse_unknown(table: dict[str, Any], workspace: dict[str, Any], file: Path) -> None:
+    """A misspelt name is said: a rule or a limit that is silently not there is worse than none."""
+    settings = sorted(Settings.model_fields.keys() - {"config_dir", "rules", "link", "copy_files"})
+    odd = [name for name in table if name not in settings]
+    odd += [f"workspace.{name}" for name in workspace if name not in ("link", "copy")]
+    if odd:
+        known = ", ".join(f"`{name}`" for name in (*settings, "[permissions]", "[workspace]"))
+        raise UserError(f"`{odd[0]}` in `{file}` is no setting; correct or remove it: there are {known}")
 
 
 def _rules(table: Any, file: Path) -> tuple[Rule, ...]:

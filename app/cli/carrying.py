@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,28 +32,48 @@ class Way:
 
     @staticmethod
     def of(format: str, json: bool, **rest: bool | Path | None) -> "Way":
+        late = [f"`--{name}`" for name in ("out", "merge") if rest.get(name)]
+        if late and rest.get("detach"):
+            raise UserError(
+                f"{' and '.join(late)} needs the end of the run, which `--detach` does not wait for; leave one out, "
+                "or use `ctl patch` or `ctl merge` when it has ended"
+            )
         if format not in ("text", "json", "stream-json"):
             raise UserError(f"`--output-format {format}` is unknown; use text, json or stream-json")
         return Way("json" if json else format, **rest)  # pyright: ignore[reportArgumentType]
 
 
 def carry_out(settings: "Settings", order: "RunInput", way: Way) -> int:
-    from app.cli.following import in_ci
+    from app.cli.following import held, in_ci
+    from app.cli.report import prepare
     from app.cli.session import start
 
-    start(settings)
-    for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
-        note(text)
-    try:
-        return asyncio.run(_run(settings, order, way))
-    finally:
-        if in_ci() and not way.detach:
-            from app.stack.local import down
+    if way.out is not None:
+        prepare(way.out)
+    own = in_ci() and not way.detach  # the stack ends with the command
+    early: list[int] = []
+    with held(early) if own else nullcontext():
+        try:
+            start(settings)
+            if early:
+                raise UserError(f"`{order.run}` was cancelled before it began; start it again", 1)
+            for text in order.notes if way.detach or way.format != "text" else ():  # else the screen shows them
+                note(text)
+            return asyncio.run(_run(settings, order, way, early))
+        finally:
+            if own:
+                _end_stack(settings)
 
-            down(settings, note)
+
+def _end_stack(settings: "Settings") -> None:
+    from app.cli.following import held
+    from app.stack.local import down
+
+    with held([]):  # a second signal leaves nothing half stopped
+        down(settings, note)
 
 
-async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
+async def _run(settings: "Settings", order: "RunInput", way: Way, early: Sequence[int]) -> int:
     from app.cli.questions import who
     from app.cli.session import connected
     from app.runs import door
@@ -64,8 +84,10 @@ async def _run(settings: "Settings", order: "RunInput", way: Way) -> int:
         await door.start(client, order)
         if way.detach:
             await seen(settings, order.run)
-            return _detached(order.run, way)
-        return await follow_to_end(settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge)
+            return detached(order.run, way.format)
+        return await follow_to_end(
+            settings, client, order.run, way.format, yes=way.yes, out=way.out, merge=way.merge, early=early
+        )
 
 
 async def seen(settings: "Settings", run: str) -> None:
@@ -78,12 +100,13 @@ async def seen(settings: "Settings", run: str) -> None:
                 await asyncio.sleep(0.05)  # nothing tells when a worker writes a file
 
 
-def _detached(run: str, way: Way) -> int:
+def detached(run: str, format: str) -> int:
+    """Names a run that goes on without this command; the exit code."""
     from app.cli.output import print_json
 
-    if way.format == "text":
+    if format == "text":
         note(f"{run} was started; watch it: ctl watch {run}")
-    print_json({"run": run}) if way.format != "text" else print(run)
+    print_json({"run": run}) if format != "text" else print(run)
     return 0
 
 
@@ -96,8 +119,9 @@ async def follow_to_end(
     yes: bool = False,
     out: Path | None = None,
     merge: bool = False,
+    early: Sequence[int] = (),
 ) -> int:
-    """Follows a run in the given format; prints its end; returns the exit code."""
+    """Follows a run in the given format; prints its end; returns the exit code. `early`: see `follow`."""
     from temporalio.client import Client
 
     from app.cli.following import DETACHED, WAITING, follow
@@ -108,10 +132,10 @@ async def follow_to_end(
     assert isinstance(client, Client)
     if format == "text":
         with Screen() as screen:
-            ended = await follow(settings, client, run, screen, ask=partial(ask_person, yes=yes))
+            ended = await follow(settings, client, run, screen, ask=partial(ask_person, yes=yes), early=early)
     else:
         show = Quiet() if format == "json" else JsonLines(settings.data_dir)
-        ended = await follow(settings, client, run, show, ask=approving if yes else _nobody)
+        ended = await follow(settings, client, run, show, ask=approving if yes else _nobody, early=early)
     if ended.code == DETACHED:
         note(f"\ndetached; {run} goes on. Attach again: ctl watch {run} · end it: ctl cancel {run}")
     elif ended.code == WAITING:

@@ -1,5 +1,6 @@
 """What a person approves: the OKR as a table with baselines, how it is measured, price and budget."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from app.cli.output import console, plain
@@ -23,9 +24,9 @@ def show_draft(view: RunView) -> None:
     out.print(key_results(okr.key_results, measured=True))
     if okr.team:
         out.print("team    " + ", ".join(f"[bold]{m.name}[/bold] ({escaped(m.role)})" for m in okr.team))
-    out.print(f"model   {view.model.id}: {_honest(view)}{price_line(view.model)}")
+    out.print(f"model   {escaped(view.model.id)}: {_honest(view)}{price_line(view.model)}")
     for model in view.fallback:
-        out.print(f"then    {model.id}: {price_line(model)}")
+        out.print(f"then    {escaped(model.id)}: {price_line(model)}")
     out.print(f"budget  {budget_line(view)}")
     out.print(f"mode    {view.mode_now}")
     for kr in okr.key_results:
@@ -91,9 +92,9 @@ def _how(kr: KeyResult) -> str:
     match kr.measure:
         case Command(argv=argv, read=read, repeat=repeat):
             how = {"exit": "exit status", "last_number": "last number", "regex": "pattern"}[read]
-            words = f"{' '.join(argv)} [dim]({how}{f', median of {repeat}' if repeat > 1 else ''})[/dim]"
+            words = f"{escaped(shlex.join(argv))} [dim]({how}{f', median of {repeat}' if repeat > 1 else ''})[/dim]"
         case TestCount(argv=argv, counts=counts):
-            words = f"{' '.join(argv)} [dim]({counts} tests)[/dim]"
+            words = f"{escaped(shlex.join(argv))} [dim]({counts} tests)[/dim]"
         case Judge(question=question):
             return f"[yellow]a model's judgement:[/yellow] {escaped(question)}"
     protects = kr.measure.protects

@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import aclosing, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,12 +59,13 @@ async def follow(
     show: Show,
     *,
     ask: Callable[[RunView, Request], Decision | None],
+    early: Sequence[int] = (),
 ) -> Ended:
     """Follows `run` to its outcome, a question nobody can answer here, or Ctrl-C.
 
-    `ask` puts a request to the person; None: nobody is there.
+    `ask` puts a request to the person; None: nobody is there. `early`: signals that came before (`held`).
     """
-    stop = _Signals(client, run)
+    stop = _Signals(client, run, early)
     keeping = asyncio.create_task(keep_stack(settings))
     following = asyncio.create_task(_follow(settings, client, run, show, ask=ask))
     stop.on_detach = following.cancel
@@ -170,8 +171,9 @@ def _open(settings: Settings, run: str, request: Request) -> bool:
 class _Signals:
     """SIGINT detaches; with `CI` set, SIGINT and SIGTERM cancel the run and following goes on."""
 
-    def __init__(self, client: "Client", run: str) -> None:
+    def __init__(self, client: "Client", run: str, early: Sequence[int]) -> None:
         self.client = client
+        self.early = early
         self.run = run
         self.detached = False
         self.on_detach: Callable[[], object] = lambda: None
@@ -181,6 +183,8 @@ class _Signals:
     def __enter__(self) -> None:
         for number in self.numbers:
             asyncio.get_running_loop().add_signal_handler(number, self._received)
+        if self.early:
+            self._received()
 
     def __exit__(self, *_: object) -> None:
         for number in self.numbers:
@@ -193,6 +197,18 @@ class _Signals:
         else:
             self.detached = True
             self.on_detach()
+
+
+@contextmanager
+def held(received: list[int]) -> Generator[None]:
+    """While it lasts, SIGINT and SIGTERM end nothing half done: they are noted in `received`."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda which, _frame: received.append(which)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def in_ci() -> bool:

@@ -1,5 +1,6 @@
 """The table of commands, and a group that imports a command's module only when it is needed."""
 
+import errno
 import os
 import sys
 import traceback
@@ -112,9 +113,26 @@ def run(argv: list[str]) -> int:
     except Exception as error:
         if os.environ.get("CODETETHER_DEBUG"):
             traceback.print_exc()
+        if told := _of_the_disk(error):
+            _say(told)
+            return 1
         _say(f"{type(error).__name__}: {error} (a defect of ours; `CODETETHER_DEBUG=1` shows where)")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _of_the_disk(error: Exception) -> str:
+    """What a full or read-only disk, or a data folder that cannot be made, says to a person; else empty."""
+    if not isinstance(error, OSError):
+        return ""
+    from app.stream.errors import Unwritable
+
+    if isinstance(error, Unwritable):
+        return str(error.strerror)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+        return ""
+    where = f"`{error.filename}`" if error.filename else "the disk"
+    return f"cannot write {where}: {error.strerror}; free some space (`ctl gc`) or make it writable, then try again"
 
 
 def _say(text: str) -> None:

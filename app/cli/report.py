@@ -1,6 +1,7 @@
 """`--out DIR`: what a build server keeps of a run."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ def document(view: RunView) -> dict[str, Any]:
     spent = result.spent if result else view.spent
     told["cost"] = {"usd": spent.cost.usd, "tokens": spent.usage.tokens, "calls": spent.calls}
     return told
+
+
+def prepare(folder: Path) -> None:
+    """Makes the folder of `--out`. Raises `UserError` where it cannot hold files: sooner than a run is paid for."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"`--out {folder}` cannot be made: {error.strerror}; name another folder") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"`--out {folder}` cannot be written to; name another folder")
 
 
 def write(folder: Path, view: RunView, patch: bytes) -> None:

@@ -103,8 +103,8 @@ class Screen:
 
     def _started(self, view: RunView) -> None:
         demo = " · demo (scripted, no intelligence)" if view.model.provider == "demo" else ""
-        chain = "".join(f", then {model.id}" for model in view.fallback)
-        self.out.print(f"[bold]{view.run}[/bold] · {view.model.id}{demo}{chain}")
+        chain = escaped("".join(f", then {model.id}" for model in view.fallback))
+        self.out.print(f"[bold]{view.run}[/bold] · {escaped(view.model.id)}{demo}{chain}")
         if view.status == "drafting":
             self.out.print("[dim]looking at the repository and drafting an OKR[/dim]")
         for warning in view.warnings:

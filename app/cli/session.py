@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.commands.common import here
 from app.cli.output import note
+from app.errors import UserError
 from app.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -37,8 +39,11 @@ def start(settings: Settings, *, replace: bool = True) -> None:
     ensure(settings, note, replace=replace)
 
 
-def meant(settings: Settings, run: str | None) -> "RunView":
-    """The run that the person means."""
+def meant(settings: Settings, run: str | None, *, changes: bool = False) -> "RunView":
+    """The run that the person means. `changes`: outside of a repository it must be named, whatever is the latest."""
     from app.runs.find import find
 
-    return find(settings.data_dir, run, here())
+    repo = here()
+    if changes and not run and not repo:
+        raise UserError(f"folder `{Path.cwd()}` lies in no checkout: name the run; `ctl okr runs` lists them")
+    return find(settings.data_dir, run, repo)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from app.errors import UserError
@@ -80,7 +80,8 @@ def down(settings: Settings, say: Say) -> list[str]:
                 stop(service, patience)
                 stopped.append(name)
             if name == "worker":
-                save(data, "worker", None)  # who watches does not take it for dead while the rest is stopped
+                with suppress(OSError):  # a full disk keeps nothing running; the entry names a dead process
+                    save(data, "worker", None)  # who watches does not take it for dead while the rest is stopped
     return stopped
 
 

@@ -49,7 +49,7 @@ def load(data: Path) -> State:
     """What stands in `stack.json`; nothing where it is missing or unreadable."""
     try:
         return State.model_validate_json((data / "stack.json").read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return State()
 
 

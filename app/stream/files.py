@@ -176,5 +176,7 @@ def _advice(code: int | None) -> str:
             return "raise the limit on file sizes (`ulimit -f`) and start the worker again"
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return "make the data folder writable, or set `CODETETHER_DATA_DIR` to one that is"
+        case errno.EEXIST | errno.ENOENT | errno.ENOTDIR:
+            return "set `CODETETHER_DATA_DIR` to a folder that can be made"
         case _:
             return "check the disk that holds the data folder"

@@ -35,11 +35,14 @@ def finish(data: Path, order: FinishInput) -> Finished:
     return Finished(branch=branch, commit=commit, diffstat=stat)
 
 
-def merged_into_head(repo: Path, branch: str) -> bool:
-    """Whether everything on the branch is in the user's HEAD; a squashed merge cannot be told."""
+def merged_into_head(repo: Path, branch: str, made: str = "") -> bool:
+    """Whether everything on the branch is in the user's HEAD.
+
+    `made`: the commit that its merge made, which alone tells of a squashed one; a merge may have been taken back.
+    """
     place = locate(repo)
-    tip = place.git.resolve(f"refs/heads/{branch}")
-    return bool(tip) and place.git.succeeds("merge-base", "--is-ancestor", tip, place.head)
+    tips = (place.git.resolve(f"refs/heads/{branch}"), place.git.resolve(made) if made else "")
+    return any(tip and place.git.succeeds("merge-base", "--is-ancestor", tip, place.head) for tip in tips)
 
 
 def discard(data: Path, repo: Path, run: str) -> None:

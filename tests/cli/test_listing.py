@@ -1,13 +1,16 @@
 """`ctl okr` and `ctl sessions` read files only."""
 
 import json
+import shlex
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from app.domain.run import Diffstat, RunResult
+from app.domain.event import RunEvent
+from app.domain.run import Diffstat, Request, RunResult
+from app.stream.journal import project
 
 DONE = RunResult(outcome="budget", reason="the budget is used up", branch="codetether/x", diffstat=Diffstat(files=2))
 
@@ -58,6 +61,16 @@ def test_status_of_a_run_in_progress(desk: Any, ctl: Any) -> None:
     desk.run("go-import-aaaa-1", "import-aaaa")
     said = ctl("okr", "status")
     assert said.code == 0 and "working" in said.out and "ctl watch go-import-aaaa-1" in said.out
+
+
+def test_status_of_a_waiting_run_names_commands_that_work(desk: Any, ctl: Any) -> None:
+    desk.run("go-import-aaaa-1", "import-aaaa")
+    asked = Request(id="draft-2", kind="draft", title="approve the OKR")
+    desk.tell("go-import-aaaa-1", RunEvent(kind="asked", body=asked.model_dump(mode="json")))
+    project(desk.data, "go-import-aaaa-1")
+    deny = ctl("okr", "status", "--json").json["next"][1]
+    words = ["no-such-run" if word == "go-import-aaaa-1" else word for word in shlex.split(deny)[1:]]
+    assert "there is no run `no-such-run`" in ctl(*words).err, deny
 
 
 def test_a_beginning_must_mean_one_thing(desk: Any, ctl: Any) -> None:

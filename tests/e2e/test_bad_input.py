@@ -118,6 +118,9 @@ def test_settings_that_cannot_be_read(said: Said, tmp_path: Path) -> None:
         (b"model = [", "Invalid value"),
         (b"keep_days = 'soon'", "`keep_days`"),
         (b"\xff\xfe", "utf-8"),
+        (b"[permission]\ndeny = ['bash: git push *']", "`permission`"),
+        (b"link = ['sdk']", "`link`"),
+        (b"[workspace]\nlinks = ['sdk']", "`workspace.links`"),
     ):
         file.write_bytes(content)
         told = said("go", "be better", cwd=repo, code=2, CODETETHER_CONFIG_DIR=str(config))
@@ -175,7 +178,7 @@ def test_decisions_that_no_run_waits_for(system: System, said: Said, tmp_path: P
         assert "it ended: denied" in said(verdict, runs[0], cwd=repo, code=1)
     assert "has ended" in said("cancel", runs[0], cwd=repo, code=1)
     assert "never approved" in said("continue", runs[0], cwd=repo, code=2)
-    assert "has changed nothing" in system.ctl("diff", runs[1], cwd=repo)
+    assert "has committed no change yet" in system.ctl("diff", runs[1], cwd=repo)
     assert "`ctl watch" in said("merge", runs[1], cwd=repo, code=1)
     assert "`ctl cancel" in said("discard", runs[1], cwd=repo, code=1)
     system.ctl("cancel", runs[1], cwd=repo)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Script, System
+from harness import Script, System, playing
+from harness import flags as flags_of
 from playbook import Messages, chores, git, kept, shell, texts, working
 from pydantic import TypeAdapter
 
@@ -121,11 +122,23 @@ def test_a_build_server_gets_three_files(system: System, tmp_path: Path, model: 
     assert git(repo, "write-tree") == git(repo, "rev-parse", f"{told['result']['branch']}^{{tree}}")
 
 
-def test_a_report_that_cannot_be_written_is_said(system: System, tmp_path: Path, model: Model) -> None:
-    repo, taken = chores(tmp_path / "chores"), tmp_path / "taken"
+def test_a_report_that_cannot_be_written_is_said(system: System, tmp_path: Path) -> None:
+    repo, taken, late = chores(tmp_path / "chores"), tmp_path / "taken", tmp_path / "late"
     taken.write_text("a file\n")
-    _, err = said(system, "run", "work", "--out", str(taken), *model(working(DONE)), cwd=repo, code=1)
-    assert f"`{taken}`" in err and "Traceback" not in err
+
+    def script(messages: Messages, offered: set[str]) -> Reply:
+        if late.is_dir():
+            late.rmdir()
+            late.write_text("a file\n")
+        return working(DONE)(messages, offered)
+
+    with playing(script) as server:
+        _, err = said(system, "run", "work", "--out", str(taken), *flags_of(server), cwd=repo, code=2)
+        assert f"`--out {taken}`" in err and not server.asked, "nothing is paid for whose result has no place"
+        _, err = said(system, "run", "work", "--out", str(late), "--detach", *flags_of(server), cwd=repo, code=2)
+        assert "`--out`" in err and "`--detach`" in err and not server.asked
+        _, err = said(system, "run", "work", "--out", str(late), *flags_of(server), cwd=repo, code=1)
+    assert f"`{late}`" in err and "the run itself is complete" in err
 
 
 def test_no_colour_where_none_is_wanted(system: System, tmp_path: Path, model: Model) -> None:

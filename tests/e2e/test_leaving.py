@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from background import comes_true, going
+from background import comes_true, going, until
 from harness import Script, System, settings_apart
 from odd_server import Raw, answering, speaking
 from playbook import Messages, chores, git, kept, proposal, shell, texts, working
@@ -109,6 +109,17 @@ def test_detached_runs_are_named_and_go_on(system: System, tmp_path: Path, model
     assert "waits for a decision" in system.ctl("watch", told["run"], cwd=repo, code=6)
     system.ctl("approve", cwd=repo)
     assert system.json("watch", told["run"], cwd=repo)["result"]["outcome"] == "completed"
+
+
+def test_a_build_server_that_cancels_early_leaves_nothing(own: System, tmp_path: Path, model: Model) -> None:
+    repo = chores(tmp_path / "chores")
+    with going(own, "run", "work", *model(working(DONE)), cwd=repo, CI="1") as process:
+        until(process, "starting the local Temporal server")
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and "was cancelled before it began" in said, said
+    assert living(own.data, "temporal") is None and living(own.data, "worker") is None
+    assert own.json("okr", "runs", cwd=repo) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -45,7 +45,8 @@ def test_a_budget_ends_a_run_that_can_go_on(system: System, tmp_path: Path, mode
     total = system.json("cost", one["run"], "--by", "agent", cwd=repo)["total"]
     assert (total["input"] + total["output"], total["calls"]) == (one["cost"]["tokens"], one["cost"]["calls"])
     rich.set()
-    two = system.json("continue", one["run"], "--budget-tokens", "100000", cwd=repo)
+    left = system.json("continue", one["run"], "--budget-tokens", "100000", "--detach", cwd=repo)
+    two = system.json("watch", left["run"], cwd=repo)
     assert two["result"]["outcome"] == "completed" and kept(repo, two["run"], "part.txt")
 
 

@@ -46,6 +46,15 @@ def test_squash_makes_one_commit_of_the_user(desk: Desk) -> None:
     assert not (desk.repo / ".git" / "SQUASH_MSG").exists()
 
 
+@pytest.mark.parametrize("squash", [False, True])
+def test_a_merge_that_was_taken_back_is_none(desk: Desk, squash: bool) -> None:
+    done = desk.finished({"b.txt": "b\n"})
+    merged = merge(desk, done.branch, squash=squash)
+    assert workspace.merged_into_head(desk.repo, done.branch, merged.commit)
+    git(desk.repo, "reset", "-q", "--keep", "HEAD~1")
+    assert not workspace.merged_into_head(desk.repo, done.branch, merged.commit)
+
+
 def done_base(desk: Desk) -> str:
     return git(desk.repo, "rev-parse", "HEAD~1")
 

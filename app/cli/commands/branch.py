@@ -38,6 +38,8 @@ def diff(
         print_json({"run": view.run, "base": base, "commit": commit, "diff": text})
     elif text:
         sys.stdout.write(coloured(text) if color else text)
+    elif view.result is None:
+        note(f"{view.run} has committed no change yet; it commits after each turn: ctl watch {view.run}")
     else:
         note(f"{view.run} has changed nothing")
 
@@ -70,11 +72,13 @@ def merge(
     json: JsonFlag = False,
 ) -> None:
     """Merge a run's branch into yours, with your own identity, hooks and signing."""
-    settings, view = _meant(run)
+    settings, view = _meant(run, changes=True)
     if view.result is None:
         raise UserError(f"run `{view.run}` has not ended; watch it: `ctl watch {view.run}`", 1)
     if not view.result.branch:
         raise UserError(f"run `{view.run}` changed nothing, there is nothing to merge", 1)
+    if view.merged == "discarded":
+        raise UserError(f"run `{view.run}` was discarded with its branch; start it again: `ctl go` or `ctl run`", 1)
     commit = merge_run(settings, view, squash=squash, quiet=json)
     if json:
         print_json({"run": view.run, "branch": view.result.branch, "commit": commit})
@@ -91,11 +95,12 @@ def discard(
     from app.workspace import discard as remove
     from app.workspace import merged_into_head
 
-    settings, view = _meant(run)
+    settings, view = _meant(run, changes=True)
     if view.result is None:
         raise UserError(f"run `{view.run}` has not ended; end it first: `ctl cancel {view.run}`", 1)
     branch = view.result.branch
-    unmerged = bool(branch) and not view.merged and not merged_into_head(Path(view.repo), branch)
+    gone = not branch or view.merged == "discarded"
+    unmerged = not gone and not merged_into_head(Path(view.repo), branch, view.merged)
     if unmerged and not force:
         if not interactive():
             raise UserError(f"branch `{branch}` is not merged; discard it with `ctl discard {view.run} --force`", 2)
@@ -174,12 +179,12 @@ async def _measure(settings: "Settings", view: "RunView", kr: "KeyResult", commi
     return await measure(settings.data_dir, order, settings, allowed=True)
 
 
-def _meant(run: str | None) -> "tuple[Settings, RunView]":
+def _meant(run: str | None, *, changes: bool = False) -> "tuple[Settings, RunView]":
     from app.cli.session import meant
     from app.settings import load
 
     settings = load()
-    return settings, meant(settings, run)
+    return settings, meant(settings, run, changes=changes)
 
 
 def _commits(view: "RunView") -> tuple[str, str]:

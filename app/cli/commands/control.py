@@ -63,7 +63,7 @@ def continue_(
     from app.settings import load
 
     settings = load()
-    view = meant(settings, run)
+    view = meant(settings, run, changes=True)
     new = order.budget_of(view.model, usd=budget_usd, tokens=budget_tokens, fallback=view.fallback)
     if view.result is None:
         given = budget_usd is not None or budget_tokens is not None
@@ -102,7 +102,7 @@ def _raised(view: "RunView", new: "Budget") -> "Budget":
 
 
 def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach: bool, json: bool) -> int:
-    from app.cli.carrying import follow_to_end, seen
+    from app.cli.carrying import detached, follow_to_end, seen
     from app.cli.session import connected, start
     from app.runs import door, order
     from app.stack.demo import ensure_demo
@@ -119,10 +119,11 @@ def _next_run(settings: "Settings", view: "RunView", budget: "Budget", *, detach
         async with connected(settings) as client:
             await door.start(client, again)
             note(f"{again.run} goes on where {view.run} stopped")
+            format = "json" if json else "text"
             if detach:
                 await seen(settings, again.run)
-                return 0
-            return await follow_to_end(settings, client, again.run, "json" if json else "text")
+                return detached(again.run, format)
+            return await follow_to_end(settings, client, again.run, format)
 
     return asyncio.run(carry_on())
 
@@ -132,7 +133,7 @@ def running(run: str | None) -> "tuple[Settings, RunView]":
     from app.settings import load
 
     settings = load()
-    view = meant(settings, run)
+    view = meant(settings, run, changes=True)
     if view.result is not None:
         how = view.result.outcome
         raise UserError(f"run `{view.run}` has ended: {how}; go on from it: `ctl continue {view.run}`", 1)

@@ -108,7 +108,7 @@ def _decide(
     from app.settings import load
 
     settings = load()
-    view = meant(settings, run)
+    view = meant(settings, run, changes=True)
     name = _request(view, request)
     if verdict == "approve" and text and not any(r.id == name and r.kind == "question" for r in view.requests):
         raise UserError(f"`{name}` is no question; use `ctl approve` or `ctl deny`")

@@ -1,5 +1,6 @@
 """`ctl okr list | status | runs | show`: OKRs and their runs, from files alone, without any server."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -246,7 +247,7 @@ def _next(view: "RunView") -> list[str]:
     from app.cli.screen import next_commands
 
     if view.requests:
-        return [f"ctl approve {view.run}", f'ctl deny {view.run} "why"']
+        return [f"ctl approve {view.run}", f'ctl deny {view.run} --reason "why"']
     return [f"ctl continue {view.run}"] if view.status == "paused" else next_commands(view)
 
 
@@ -265,7 +266,7 @@ def _how(measure: Row) -> str:
         return f"a model's judgement: {one_line(measure['question'], 400)}"
     how = f"{measure['counts']} tests" if measure["kind"] == "test_count" else measure["read"].replace("_", " ")
     repeat = measure.get("repeat", 1)
-    return f"{' '.join(measure['argv'])}  ({how}{f', median of {repeat}' if repeat > 1 else ''})"
+    return f"{shlex.join(measure['argv'])}  ({how}{f', median of {repeat}' if repeat > 1 else ''})"
 
 
 def _number(reading: Row | None) -> str:
