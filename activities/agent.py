@@ -9,7 +9,7 @@
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import reduce
 from typing import NamedTuple
@@ -40,7 +40,7 @@ from app.domain.budget import Spent
 from app.domain.context import Context
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, NewRecord
-from app.domain.tool import Workspace
+from app.domain.tool import ToolCall, Workspace
 from app.llm import ChatRequest, ModelError, room_for_answer, window_of
 from app.stream import Stream, Unwritable, digest, fork
 from app.stream.view import seen
@@ -81,10 +81,14 @@ class AgentActivities:
         reached("done")
         while True:
             try:
-                return await asyncio.to_thread(self._end, order, asked, found, answered)
+                turn = await asyncio.to_thread(self._end, order, asked, found, answered)
+                break
             except Unwritable as error:  # a full disk: the answer is paid, only the append is tried again
                 _voice(order, found.brief).say("trouble", error.strerror or str(error))
                 await asyncio.sleep(BEAT)
+        for line in _refused(turn.calls):
+            _voice(order, found.brief).say("note", line)
+        return turn
 
     def _begin(self, order: TurnInput, asked: str) -> Turn | Question:
         """The turn, if its answer is recorded; else what is to be asked."""
@@ -212,6 +216,15 @@ def _began(new: list[NewRecord]) -> Iterator[str]:
         if told.files or told.skills:
             yield summary(told)
         yield from told.notes
+
+
+def _refused(calls: Sequence[ToolCall]) -> Iterator[str]:
+    """The calls that no activity will tell of, since they do not run."""
+    for call in calls:
+        if call.runs_as == "none":
+            yield call.preview
+        elif call.verdict == "deny":
+            yield f"denied: {call.activity} {call.preview}: {call.reason}"
 
 
 def _voice(order: TurnInput, brief: Brief) -> Voice:

@@ -154,7 +154,9 @@ def _nobody(_view: "RunView", _request: "Request") -> None:
 def waiting(view: "RunView | None", run: str) -> str:
     """What a run waits for and how to answer."""
     requests = view.requests if view is not None else ()
-    asked: Sequence[str] = [f"{request.id}: {request.title}" for request in requests]
+    asked: Sequence[str] = [
+        f"{request.id}: {request.title}" + f" ({request.reason})" * bool(request.reason) for request in requests
+    ]
     if requests and all(request.kind == "question" for request in requests):
         return f"{run} waits for an answer ({'; '.join(asked)}): ctl answer {run} TEXT | ctl deny {run}"
     drafts = any(request.kind == "draft" for request in requests)

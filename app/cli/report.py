@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from app.domain.figures import figure, target
+from app.domain.figures import counted, figure, target
 from app.domain.run import RunView
 from app.errors import UserError
 
@@ -67,9 +67,10 @@ def markdown(view: RunView) -> str:
         cost = "unknown" if usd is None else f"${usd:.4f}"
         stat = result.diffstat
         lines += [
-            f"{result.turns} turns, {result.spent.calls} model calls, {result.spent.usage.tokens} tokens, cost {cost}.",
+            f"{counted(result.turns, 'turn')}, {counted(result.spent.calls, 'model call')}, "
+            f"{counted(result.spent.usage.tokens, 'token')}, cost {cost}.",
             "",
-            f"Branch `{result.branch or 'none'}`: {stat.files} files, +{stat.added} -{stat.removed}.",
+            f"Branch `{result.branch or 'none'}`: {counted(stat.files, 'file')}, +{stat.added} -{stat.removed}.",
             "",
         ]
     return "\n".join(lines)

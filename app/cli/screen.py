@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.draft import bar, escaped, key_results, number
 from app.cli.output import console, one_line, plain
 from app.domain.event import Delta, RunEvent
-from app.domain.figures import target
+from app.domain.figures import counted, target
 from app.domain.okr import KeyResult
 from app.domain.run import RunView
 from app.runs.watch import Update
@@ -189,12 +189,12 @@ def show_outcome(view: RunView, link: str = "") -> None:
         out.print(escaped(result.text))
     cost = result.spent.cost.usd
     price = "cost unknown" if cost is None else f"${cost:.4f}"
-    turns = "1 turn" if result.turns == 1 else f"{result.turns} turns"
-    used = f"{turns}, {result.spent.calls} model calls, {result.spent.usage.tokens:,} tokens, {price}"
-    out.print(f"[dim]{used}[/dim]")
+    spent = result.spent
+    used = (counted(result.turns, "turn"), counted(spent.calls, "model call"), counted(spent.usage.tokens, "token"))
+    out.print(f"[dim]{', '.join(used)}, {price}[/dim]")
     if result.branch:
         stat = result.diffstat
-        out.print(f"branch [bold]{result.branch}[/bold]: {stat.files} files, +{stat.added} -{stat.removed}")
+        out.print(f"branch [bold]{result.branch}[/bold]: {counted(stat.files, 'file')}, +{stat.added} -{stat.removed}")
     else:
         out.print("nothing was changed")
     if link:

@@ -9,3 +9,8 @@ def figure(value: float) -> str:
 def target(sign: str, value: float, unit: str) -> str:
     """`≤ 60 comparisons`; the unit may be empty."""
     return f"{sign} {figure(value)} {unit}".rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`, `12,000 tokens`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
+from app.domain.figures import counted
 from app.tools.base import EVERYBODY, Arguments, Output, Tool, ToolContext, ToolError, clip, in_thread
 from app.tools.paths import resolve
 from app.tools.ripgrep import files
@@ -42,7 +43,7 @@ def _list(args: List, ctx: ToolContext) -> Output:
     text = "\n".join(lines[:MOST])
     if len(lines) > MOST:
         text += f"\n… {len(lines) - MOST} more; list a folder further down, or use less `depth`"
-    return Output("ok", text or "(no files)", clip(f"{args.path}: {len(found)} files"))
+    return Output("ok", text or "(no files)", clip(f"{args.path}: {counted(len(found), 'file')}"))
 
 
 def _insert(tree: _Folder, path: PurePosixPath) -> None:
@@ -59,7 +60,7 @@ def _drawn(tree: _Folder, depth: int, indent: str) -> list[str]:
         if depth > 1:
             lines += [f"{indent}{name}/", *_drawn(folder, depth - 1, indent + "  ")]
         else:
-            lines.append(f"{indent}{name}/ ({folder.count} file{'s' * (folder.count != 1)})")
+            lines.append(f"{indent}{name}/ ({counted(folder.count, 'file')})")
     return lines + [f"{indent}{name}" for name in tree.files]
 
 

@@ -54,6 +54,8 @@ def merge(repo: Path, branch: str, *, squash: bool, message: str) -> Merged:
     if not tip:
         raise UserError(f"branch `{branch}` does not exist in `{place.top}`; `ctl okr list` shows the runs", 1)
     _refuse_under_way(place)
+    if (place.git_dir / "HEAD").read_text(encoding="utf-8", errors="replace").strip() == f"ref: refs/heads/{branch}":
+        raise UserError(f"branch `{branch}` itself is checked out; `git switch` to yours, then merge again", 1)
     head = place.head
     if place.git.succeeds("merge-base", "--is-ancestor", tip, head):
         return Merged(commit=head, already=True)

@@ -70,6 +70,13 @@ def test_nothing_usable_ends_a_turn(system: System, tmp_path: Path, model: Model
     assert told["result"]["outcome"] in ("failed", "stalled") and "nothing usable" in told["result"]["reason"]
 
 
+def test_a_call_that_does_not_run_is_shown(system: System, tmp_path: Path, model: Model) -> None:
+    repo = chores(tmp_path / "chores")
+    odd = Reply(calls=(Call("merge", {}), Call("read", {"path": 7}), Call("write", {"path": "a", "content": ""})))
+    shown = system.ctl("run", "work", "--permission-mode", "plan", *model(working(odd)), cwd=repo)
+    assert "unknown tool `merge`" in shown and "`path` of `read`" in shown and "denied: write a" in shown
+
+
 def test_an_answer_that_was_cut_or_refused_is_told(system: System, tmp_path: Path) -> None:
     repo = chores(tmp_path / "chores")
     with answering(lambda _messages: speaking("", finish="content_filter")) as server:

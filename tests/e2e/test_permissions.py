@@ -43,6 +43,8 @@ def test_a_mode_is_switched_while_a_run_waits_and_a_rule_is_kept(system: System,
     script = working(shell("echo a > package-lock.json"), WRITE, shell("echo b > package-lock.json"))
     flags = model(script)
     run = system.json("run", "empty the list", *flags, cwd=repo, code=6)["run"]
+    assert "`package-lock.json` is a protected file" in system.ctl("watch", run, cwd=repo, code=6)
+    assert "no request `nope`" in system.ctl("approve", run, "--always", "--request", "nope", cwd=repo, code=1)
     system.ctl("mode", run, "plan", cwd=repo)
     system.ctl("approve", run, "--always", "--save", cwd=repo)
     assert system.json("watch", run, cwd=repo)["result"]["branch"] == ""

@@ -46,6 +46,13 @@ def test_squash_makes_one_commit_of_the_user(desk: Desk) -> None:
     assert not (desk.repo / ".git" / "SQUASH_MSG").exists()
 
 
+def test_the_runs_own_branch_is_not_merged_into_itself(desk: Desk) -> None:
+    done = desk.finished({"b.txt": "b\n"})
+    git(desk.repo, "switch", "-q", done.branch)
+    with pytest.raises(UserError, match="itself is checked out"):
+        merge(desk, done.branch)
+
+
 @pytest.mark.parametrize("squash", [False, True])
 def test_a_merge_that_was_taken_back_is_none(desk: Desk, squash: bool) -> None:
     done = desk.finished({"b.txt": "b\n"})

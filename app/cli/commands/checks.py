@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from app.cli.commands.common import in_bytes
 from app.errors import UserError
+from app.stream.files import STREAMS
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -48,7 +49,7 @@ def journals(data: Path) -> dict[str, str]:
     import json
 
     found: dict[str, str] = {}
-    for folder in sorted((data / "streams").glob("run-*")):
+    for folder in sorted((data / STREAMS).glob("run-*")):
         segments = sorted(folder.glob("*.jsonl"))
         if not segments:
             continue
@@ -147,7 +148,7 @@ def _folder(settings: "Settings") -> Iterator[Check]:
 def _streams(settings: "Settings") -> Iterator[Check]:
     from app.stream.tail import find_tail
 
-    folder = settings.data_dir / "streams"
+    folder = settings.data_dir / STREAMS
     count = torn = 0
     bad: list[Check] = []
     for stream in sorted(folder.iterdir()) if folder.is_dir() else ():

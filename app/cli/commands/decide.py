@@ -128,11 +128,16 @@ def _decide(
         console().print(f"{view.run}: {decision.request_id} {past}; watch it: ctl watch {view.run}")
 
 
-def _standing(view: "RunView", name: str, words: str, *, save: bool) -> "Rule":
-    """The rule that `--always` writes. Raises `UserError` where the request has none, or the words are no rule."""
+def _standing(view: "RunView", name: str, words: str, *, save: bool) -> "Rule | None":
+    """The rule that `--always` writes; None for no open request, of which the run itself says what became of it.
+
+    Raises `UserError` where the request has none, or the words are no rule.
+    """
     from app.tools.gate.rules import parse
 
-    own = next((request.rule for request in view.requests if request.id == name), "")
+    own = next((request.rule for request in view.requests if request.id == name), None)
+    if own is None:
+        return None
     if not own:
         raise UserError(f"`{name}` is answered once: no rule can stand for it; leave `--always` out")
     try:

@@ -15,6 +15,7 @@ import typer
 from app.cli.commands.common import in_bytes, run_of, say
 from app.cli.output import JsonFlag, note, print_json
 from app.errors import UserError
+from app.stream.files import STREAMS
 
 if TYPE_CHECKING:
     from app.domain.run import RunView
@@ -92,7 +93,7 @@ def _left(data: Path, run: str, names: Collection[str]) -> list[Path]:
     from app.workspace.places import private_dir, run_folder
 
     places = [private_dir(data, run), run_folder(data, run)]
-    folders = (data / "streams").glob("*/output")
+    folders = (data / STREAMS).glob("*/output")
     places += [folder for folder in folders if run_of(folder.parent.name, names) == run]
     notes = (data / "processes").glob("*.json")
     places += [file for file in notes if run_of(file.stem.removeprefix("merge-"), names) == run and _stale(file)]

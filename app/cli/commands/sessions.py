@@ -9,7 +9,7 @@ import typer
 
 from app.cli.commands.common import data_folder, moment, one_of, print_table, run_of, say
 from app.cli.output import JsonFlag, one_line, plain, print_json
-from app.stream.files import safe_name
+from app.stream.files import STREAMS, safe_name
 from app.stream.listing import runs
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _sessions(data: Path) -> dict[str, float]:
     """Every session with the time of its last change. Journals are streams, too, but no conversations."""
     journals = {safe_name(f"run-{row['run']}") for row in runs(data)}
     found: dict[str, float] = {}
-    folder = data / "streams"
+    folder = data / STREAMS
     for entry in folder.iterdir() if folder.is_dir() else ():
         segments = sorted(entry.glob("*.jsonl"))
         if segments and entry.name not in journals and not _is_journal(segments[0]):
