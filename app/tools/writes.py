@@ -5,6 +5,7 @@ A retry that finds the journal finishes it and never computes the edit again: an
 to a file that already has it.
 """
 
+import errno
 import json
 import os
 import stat
@@ -53,12 +54,11 @@ def written(ctx: ToolContext, plan_of: Callable[[], Plan]) -> str:
     journal = folder / f"{safe_name(ctx.step_id)}.json"
     done = journal.with_suffix(".done")
     with locked(ctx.worktree):
-        fresh = None if journal.exists() else plan_of()
-        if fresh is not None:
-            _record(ctx, journal, fresh)
+        if fresh := not journal.exists():
+            _record(ctx, journal, plan_of())
         entry = json.loads(journal.read_bytes())
         if not done.exists():
-            _finish(ctx, journal, _changes(ctx, entry), fresh)
+            _finish(ctx, journal, _changes(ctx, entry), fresh=fresh)
             create_file(done, b"")
         for number in range(len(entry["files"])):
             _content(journal, number).unlink(missing_ok=True)
@@ -106,45 +106,59 @@ def _changes(ctx: ToolContext, entry: dict[str, Any]) -> list[_Change]:
     ]
 
 
-def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], fresh: Plan | None) -> None:
-    """`fresh`: the plan that was journalled a moment ago, under the same lock: nothing is read again."""
+def _finish(ctx: ToolContext, journal: Path, changes: list[_Change], *, fresh: bool) -> None:
+    """`fresh`: it was journalled a moment ago, under the same lock: nothing is read again."""
     pending: list[_Change] = []
     for change in changes:
         _refuse_unwritable(ctx, change.path)
-        now = _digest(change.path) if fresh is None else change.before
+        now = change.before if fresh else _digest(change.path)
         if now not in (change.before, change.after):
-            raise ToolError(f"`{shown(ctx, change.path)}` was changed meanwhile by something else; read it again")
+            raise _meanwhile(ctx, change)
         if now != change.after:
             pending.append(change)
         elif now is not None and _mode(change.path) != change.mode:
             _set_mode(ctx, change)
     for change in sorted(pending, key=lambda each: each.after is not None):
-        if change.after is None:
-            with folder_of(top_of(ctx.worktree), change.path) as folder:
+        with folder_of(top_of(ctx.worktree), change.path, make=change.after is not None) as folder:
+            if change.after is None:
                 os.unlink(change.path.name, dir_fd=folder)
-                sync_names(folder)
-        else:
-            kept = fresh.files[change.path] if fresh is not None else None
-            content = _content(journal, change.number).read_bytes() if kept is None else kept
-            _put(ctx, change, content)
+            else:
+                _put(ctx, change, _content(journal, change.number), folder)
+            sync_names(folder)
 
 
-def _put(ctx: ToolContext, change: _Change, content: bytes) -> None:
+def _put(ctx: ToolContext, change: _Change, content: Path, folder: int) -> None:
+    """The file that holds the new content gets the name; where the worktree is on another disk, a copy of it does."""
+    try:
+        content.chmod(change.mode)
+        os.replace(content, change.path.name, dst_dir_fd=folder)
+    except FileNotFoundError:  # it has had the name already, and something put back what was there before
+        raise _meanwhile(ctx, change) from None
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        content.chmod(0o600)
+        _copy(ctx, change, content.read_bytes(), folder)
+
+
+def _copy(ctx: ToolContext, change: _Change, content: bytes, folder: int) -> None:
     name = sha256(f"{ctx.session_id}\0{ctx.step_id}\0{change.number}".encode()).hexdigest()[:16]
     temporary = f".codetether-{name}"  # a retry takes the same name: no litter
-    with folder_of(top_of(ctx.worktree), change.path, make=True) as folder:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
-        try:
-            write_at(fd, 0, content)
-            os.fchmod(fd, change.mode)
-            sync_file(fd)
-        finally:
-            os.close(fd)
-        os.replace(temporary, change.path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        sync_names(folder)
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+    try:
+        write_at(fd, 0, content)
+        os.fchmod(fd, change.mode)
+        sync_file(fd)
+    finally:
+        os.close(fd)
+    os.replace(temporary, change.path.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _meanwhile(ctx: ToolContext, change: _Change) -> ToolError:
+    return ToolError(f"`{shown(ctx, change.path)}` was changed meanwhile by something else; read it again")
 
 
 def _set_mode(ctx: ToolContext, change: _Change) -> None:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,7 +27,7 @@ calls = 0
 
 def mortal(event, arguments):
     global calls
-    if event not in ("os.rename", "os.remove", "os.link", "os.mkdir"):
+    if event not in ("os.rename", "os.remove", "os.link", "os.mkdir", "os.chmod"):
         return
     if calls == die_at:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -101,6 +103,33 @@ def test_a_file_changed_meanwhile_stops_the_retry(context, worktree: Path) -> No
         written(ctx, lambda: _replan(worktree))
     assert (worktree / "a").read_bytes() == b"old a"
     assert (worktree / "b").read_bytes() == b"somebody else's"
+
+
+def test_what_was_put_back_before_a_retry_is_not_overwritten(context, worktree: Path) -> None:
+    _seed(worktree)
+    for at in range(100):
+        assert _die(context(), at) == -signal.SIGKILL
+        if (worktree / "a").read_bytes() == b"new a":
+            break
+        subprocess.run(["rm", "-rf", str(context().data / "streams")], check=True)
+        _seed(worktree)
+    (worktree / "a").write_bytes(b"old a")
+    with pytest.raises(ToolError, match="`a` was changed meanwhile"):
+        written(context(attempt=2), lambda: _replan(worktree))
+    assert (worktree / "a").read_bytes() == b"old a"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system here")
+def test_a_worktree_on_another_disk(context) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        other = Path(folder)
+        _seed(other)
+        ctx = replace(context(), worktree=other)
+        files = {other / "a": b"new a", other / "b": None, other / "deep" / "c": b"new c"}
+        assert other.stat().st_dev != ctx.data.stat().st_dev and written(ctx, lambda: Plan(files, "done")) == "done"
+        assert sorted(path.name for path in other.rglob("*")) == ["a", "c", "deep"]
+        assert (other / "a").read_bytes() == b"new a" and (other / "a").stat().st_mode & 0o777 == 0o755
+        assert not list((ctx.data / "streams").rglob("*.0"))
 
 
 def test_a_finished_step_is_not_done_again(ctx: ToolContext, worktree: Path) -> None:
