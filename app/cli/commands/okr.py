@@ -64,7 +64,8 @@ def runs_(
             (
                 *(line["run"], line["kind"], line["status"]),
                 "—" if line["progress"] is None else f"{line['progress']:.0%}",
-                *(str(line["turns"]), dollars(line["usd"]), moment(line["started_at"]), _branch(line)),
+                *(str(line["turns"]), dollars(line["usd"]) if line["calls"] else "—"),
+                *(moment(line["started_at"]), _branch(line)),
             )
             for line in found
         ],
@@ -173,6 +174,7 @@ def _run_line(row: Row) -> Row:
         "reason": result.get("reason", ""),
         "progress": _progress(row),
         "turns": result.get("turns", row.get("turn", 0)),
+        "calls": spent.get("calls", 0),
         "usd": None if spent.get("unpriced") else spent.get("usd", 0.0),
         "started_at": row.get("started_at", ""),
         "updated_at": row.get("updated_at", ""),
