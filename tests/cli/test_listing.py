@@ -37,14 +37,19 @@ def test_okrs_are_listed_with_their_progress(desk: Any, ctl: Any) -> None:
     assert "import-aaaa" in ctl("okr", "list").out and "50%" in ctl("okr", "list").out
     rows = {row["run"]: row for row in ctl("okr", "runs", "--json").json}
     assert set(rows) == {"go-import-aaaa-1", "run-other-bbbb"}
-    assert rows["run-other-bbbb"]["calls"] == 0 and "$0" not in ctl("okr", "runs").out, (
-        "nothing is known to be free yet"
-    )
     assert rows["run-other-bbbb"]["progress"] is None and rows["run-other-bbbb"]["status"] == "working"
     assert rows["go-import-aaaa-1"]["progress"] == 0.5 and rows["go-import-aaaa-1"]["branch"] == "codetether/x"
     [only] = ctl("okr", "runs", "import", "--json").json
     assert only["run"] == "go-import-aaaa-1"
     assert ctl("okr", "runs", "nothing").code == 2
+
+
+def test_a_run_that_has_paid_for_nothing_yet_is_not_shown_as_free(desk: Any, ctl: Any) -> None:
+    order = desk.order("run-new-cccc").model_dump(mode="json")
+    desk.tell("run-new-cccc", RunEvent(kind="started", body={"input": order}))
+    project(desk.data, "run-new-cccc")
+    [line] = ctl("okr", "runs", "--json").json
+    assert line["calls"] == 0 and "$" not in ctl("okr", "runs").out
 
 
 @pytest.mark.parametrize("name", [(), ("import-a",), ("go-imp",), ("go-import-aaaa-1",)])
