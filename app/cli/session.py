@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from app.settings import Settings, load
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.runtime import Runtime
 
     from app.domain.run import RunView
 
@@ -22,7 +24,16 @@ async def connected(settings: Settings) -> AsyncGenerator["Client"]:
     from app.runs.plugin import PLUGIN
     from app.stack.connect import connect
 
-    yield await connect(settings, plugins=[PLUGIN])
+    yield await connect(settings, plugins=[PLUGIN], runtime=_quiet())
+
+
+@cache
+def _quiet() -> "Runtime":
+    """The SDK logs each try to reach a server on stderr; a person is told in words of ours."""
+    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    errors = TelemetryFilter(core_level="ERROR", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=errors)))
 
 
 def ready() -> Settings:

@@ -1,8 +1,8 @@
 """One streamed call of a model: deltas while it speaks, then the whole answer or one `ModelError`."""
 
 import asyncio
-import sys
 from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from app.domain.run import ModelRef
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, StreamedResponse
 
     from app.llm.port import Access
+
+
+_PARTS = ("app.llm.access", "app.llm.client", "app.llm.errors", "app.llm.messages", "pydantic_ai.direct")
+_loading = Lock()
+_ready: set[str] = set()
 
 
 class _ListenerError(Exception):
@@ -53,13 +58,13 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
 
     Raises `ModelError`; a stream that breaks off, or ends without saying why, gives no answer at all.
     """
-    await _loaded()
+    row = provider_of(request.model)
+    await _loaded(row.home)
     from app.llm.access import access_of
     from app.llm.client import model_for
     from app.llm.errors import classify
     from app.llm.messages import answer_of, history_of, refuse
 
-    row = provider_of(request.model)
     direct = not row.needs_key and not row.module
     try:
         access = access_of(request.model) if direct else await asyncio.to_thread(access_of, request.model)
@@ -105,15 +110,25 @@ def _told(error: Exception, model: ModelRef, access: "Access") -> ModelError:
 
 async def preload() -> None:
     """Loads what most calls need, so that the first one of a fresh process does not wait for it."""
-    await _loaded()
-    await asyncio.to_thread(import_module, "pydantic_ai.models.openai")
+    await _loaded("app.llm.providers.openai")
 
 
-async def _loaded() -> None:
+async def _loaded(provider: str) -> None:
     """Loads the SDKs, which takes a second, in a thread: the event loop sends heartbeats meanwhile."""
-    for name in ("app.llm.access", "app.llm.client", "app.llm.errors", "app.llm.messages", "pydantic_ai.direct"):
-        if name not in sys.modules:
-            await asyncio.to_thread(import_module, name)
+    for name in (*_PARTS, provider):
+        if name not in _ready:
+            await asyncio.to_thread(_load, name)
+
+
+def _load(name: str) -> None:
+    """One at a time: of two threads that import parts of one package, one may find a module half made."""
+    with _loading:
+        try:
+            import_module(name)
+        except ImportError:
+            if name in _PARTS:
+                raise  # what a provider lacks, `provider_module` says
+        _ready.add(name)
 
 
 async def _response(
@@ -153,7 +168,7 @@ async def check(model: ModelRef, key: "SecretStr | None" = None) -> None:
 
     `key`: one that is not stored yet, sent to the model's own base URL and no other.
     """
-    await _loaded()
+    await _loaded(provider_of(model).home)
     from app.llm.access import access_of, entered
     from app.llm.client import model_for
     from app.llm.errors import classify

@@ -26,6 +26,11 @@ class Provider(NamedTuple):
     note: str = ""
     """What a person must know before storing a key."""
 
+    @property
+    def home(self) -> str:
+        """The module that speaks to it."""
+        return f"app.llm.providers.{self.module or self.kind}"
+
 
 OPENAI_URL = "https://api.openai.com/v1"
 THEIRS = {"bedrock": "aws", "vertex-glm": "google"}

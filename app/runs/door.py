@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import (
@@ -29,9 +30,17 @@ from app.domain.contracts import DECIDE, DIRECT, GO, MODE, PAUSE, QUEUE, RESUME,
 from app.domain.run import Decision, RunInput, RunView
 from app.errors import UserError
 
+PATIENCE = timedelta(seconds=5)
+"""For one question about a run that is asked again anyway."""
+_SILENCE = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
 
 class Stale(UserError):
     """The request was decided before, or never existed."""
+
+
+class Silent(UserError):
+    """Temporal gives no answer now; it may come back."""
 
 
 async def start(client: Client, order: RunInput) -> None:
@@ -118,9 +127,12 @@ class Trouble:
 
 
 async def look(client: Client, run: str) -> tuple[str, list[Trouble]]:
-    """How Temporal says the run ended (`failed`, `terminated`, ...; empty: it runs), and what it struggles with."""
+    """How Temporal says the run ended (`failed`, `terminated`, ...; empty: it runs), and what it struggles with.
+
+    Raises `Silent` when Temporal does not answer soon.
+    """
     with _told(run):
-        description = await _handle(client, run).describe()
+        description = await _handle(client, run).describe(rpc_timeout=PATIENCE)
     status = description.status
     if status not in (None, WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW):
         return status.name.lower(), []
@@ -136,7 +148,9 @@ async def _troubles(client: Client, description: WorkflowExecutionDescription, d
     ]
     for child in raw.pending_children if depth < 2 else ():
         with suppress(RPCError):  # it just ended
-            found += await _troubles(client, await _handle(client, child.workflow_id).describe(), depth + 1)
+            found += await _troubles(
+                client, await _handle(client, child.workflow_id).describe(rpc_timeout=PATIENCE), depth + 1
+            )
     return found
 
 
@@ -151,6 +165,7 @@ def _told(run: str) -> Generator[None]:
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise UserError(f"run `{run}` is not running; see how it ended: `ctl okr status {run}`", 1) from None
-        raise UserError(
-            f"Temporal refused: {error.message or error.status.name}; `ctl status` shows the stack", 4
-        ) from error
+        words = error.message or error.status.name
+        if error.status in _SILENCE:
+            raise Silent(f"Temporal does not answer: {words}; `ctl status` shows the stack", 4) from error
+        raise UserError(f"Temporal refused: {words}; `ctl status` shows the stack", 4) from error

@@ -1,6 +1,7 @@
 """Watching a run: its journal as it grows, and the deltas between. Attaching again loses nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from app.domain.event import Delta, RunEvent
 from app.domain.fold import apply
 from app.domain.run import RunView
 from app.errors import UserError
-from app.runs.door import Trouble, look
+from app.runs.door import Silent, Trouble, look
 from app.settings import Settings
 from app.stream.journal import events
 
@@ -20,6 +21,8 @@ _POLL = 0.1
 """Seconds between two looks at the journal, a `stat` each: nothing tells when a file grows."""
 _ASK = 20
 """Looks between two questions whether Temporal still runs the workflow."""
+_SILENCE = 120.0
+"""Seconds for which Temporal may say nothing: a server that is started again, or moved, is back by then."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Update:
 async def watch(settings: Settings, client: Client | None, run: str) -> AsyncGenerator[Update]:
     """What happens to `run` from its beginning until its outcome; without `client` it never asks Temporal.
 
-    Raises `UserError` when the workflow ended without an outcome.
+    Raises `UserError` when the workflow ended without an outcome, or Temporal is silent for two minutes.
     """
     queue: asyncio.Queue[Update | BaseException | None] = asyncio.Queue(10_000)
     tasks = [
@@ -94,6 +97,7 @@ async def _journal(settings: Settings, client: Client | None, run: str) -> Async
     view: RunView | None = None
     position, looks = 0, 0
     told: set[Trouble] = set()
+    heard = time.monotonic()
     while True:
         records, position = await asyncio.to_thread(events, settings.data_dir, run, position)
         for record in records:
@@ -104,7 +108,14 @@ async def _journal(settings: Settings, client: Client | None, run: str) -> Async
                 return
         looks += 1
         if client is not None and looks % _ASK == 0 and not records:
-            for trouble in await _asked(settings, client, run, position):
+            try:
+                troubles = await _asked(settings, client, run, position)
+                heard = time.monotonic()
+            except Silent as error:
+                if time.monotonic() - heard > _SILENCE:
+                    raise
+                troubles = [Trouble("to reach Temporal", 2, str(error))]
+            for trouble in troubles:
                 if trouble not in told:
                     told.add(trouble)
                     yield Update(None, trouble=trouble)

@@ -9,6 +9,7 @@ from typing import Any
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from app.errors import UserError
@@ -40,7 +41,7 @@ def local_address(data: Path) -> str:
     return service.address if service else ""
 
 
-async def connect(settings: Settings, *, plugins: Sequence[Plugin] = ()) -> Client:
+async def connect(settings: Settings, *, plugins: Sequence[Plugin] = (), runtime: Runtime | None = None) -> Client:
     """A connected client. Raises `UserError` (exit 4) that says what to start or correct."""
     options: dict[str, Any] = configured(settings)
     if not options:
@@ -51,7 +52,7 @@ async def connect(settings: Settings, *, plugins: Sequence[Plugin] = ()) -> Clie
     where: str = options["target_host"]
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await Client.connect(**options, plugins=list(plugins))
+            return await Client.connect(**options, plugins=list(plugins), runtime=runtime)
     except (RuntimeError, TimeoutError, RPCError) as error:
         words = str(error).strip().splitlines()
         reason = f": {words[0][:200]}" if words else ""

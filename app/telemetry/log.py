@@ -1,10 +1,14 @@
-"""Logs of long-running processes: one JSON object a line on stderr, the four ids where they are known."""
+"""Logs of long-running processes: one JSON object a line on stderr, the four ids where they are known.
+
+A failure is logged with its frames, never with what their variables hold: keys, file contents, conversations.
+"""
 
 import logging
 import sys
 from pathlib import Path
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure(data: Path) -> None:
@@ -21,7 +25,7 @@ def configure(data: Path) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -29,7 +33,7 @@ def configure(data: Path) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for chatty in ("httpx", "httpcore", "openai", "anthropic", "hvac", "urllib3"):
+    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic", "hvac", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

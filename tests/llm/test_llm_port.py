@@ -20,6 +20,32 @@ def test_importing_the_layer_loads_no_sdk() -> None:
     assert done.stdout.strip() == "[]"
 
 
+_TOGETHER = """
+import asyncio
+from app.domain.run import ModelRef
+from app.llm import ChatRequest, ModelError, answer, preload, user_message
+
+async def ask(seconds):
+    await asyncio.sleep(seconds)
+    model = ModelRef(provider="openai", name="none", base_url="http://127.0.0.1:1/v1")
+    try:
+        await answer(ChatRequest(model=model, system="", messages=[user_message("hi")], tools=[]))
+    except ModelError as error:
+        return error.kind
+
+async def main():
+    await asyncio.gather(preload(), *(ask(number / 20) for number in range(12)))
+    print({await ask(0)})
+
+asyncio.run(main())
+"""
+
+
+def test_a_call_waits_for_what_is_being_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", _TOGETHER], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "{'connection'}", done.stderr[-2000:]
+
+
 def test_hand_written_messages_are_pydantic_ai_messages() -> None:
     written = [user_message("hi"), tool_result_message("c1", "read", "no", False)]
     asked, told = ModelMessagesTypeAdapter.validate_python(written)

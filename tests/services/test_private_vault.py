@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from harness import playing
 from hvac.exceptions import Forbidden
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
-from playbook import Messages, chores, shell, steps
+from playbook import Held, chores
 from private_vault import KEY, Owner, key_of, quiet
 
 from app.cli.lazy import run as run_ctl
-from app.demo.scenario import Reply
 from app.secrets import NoSecret, Refused, Unreachable, private, store
 from app.stack import ports, vault
 from app.stack.local import down, ensure
@@ -27,20 +25,6 @@ from app.stack.vault import ensure_private, health, keep_up
 from app.stack.vault_setup import _root
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180, func_only=True)]
-
-
-class Held:
-    """A model that waits, with its first answer, until the test has made its trouble."""
-
-    def __init__(self) -> None:
-        self.asked, self.go_on = threading.Event(), threading.Event()
-
-    def __call__(self, messages: Messages, offered: set[str]) -> Reply:  # noqa: ARG002
-        if steps(messages):
-            return Reply("Done.")
-        self.asked.set()
-        assert self.go_on.wait(60)
-        return shell("cp /dev/null todo.txt")
 
 
 def test_from_the_first_login_to_runs_through_a_kill_and_after_a_stop(

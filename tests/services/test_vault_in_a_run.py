@@ -4,17 +4,15 @@ import asyncio
 import base64
 import os
 import re
-import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from background import comes_true, going, until
 from harness import System, playing, settings_apart
-from playbook import Messages, chores, shell, steps
+from playbook import Held, chores
 from real_vault import POLICY, RealVault
 
-from app.demo.scenario import Reply
 from app.runs.plugin import PLUGIN
 from app.stack.connect import connect
 from app.stack.local import down, ensure
@@ -33,20 +31,6 @@ def system(tmp_path: Path, vault: RealVault, monkeypatch: pytest.MonkeyPatch) ->
     ensure(settings, lambda _text: None)
     yield System(settings)
     down(settings, lambda _text: None)
-
-
-class Held:
-    """A model that waits, with its first answer, until the test has made its trouble."""
-
-    def __init__(self, command: str = "cp /dev/null todo.txt") -> None:
-        self.command, self.asked, self.go_on = command, threading.Event(), threading.Event()
-
-    def __call__(self, messages: Messages, offered: set[str]) -> Reply:  # noqa: ARG002
-        if steps(messages):
-            return Reply("Done.")
-        self.asked.set()
-        assert self.go_on.wait(60)
-        return shell(self.command)
 
 
 def seal(vault: RealVault, _token: str) -> Callable[[], None]:

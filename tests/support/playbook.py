@@ -1,6 +1,7 @@
 """A tiny repository with one number to bring down, and the parts that scripts for a model are made of."""
 
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,20 @@ def by_member(draft: Reply, **work: Callable[[Messages], Reply]) -> Script:
         )
 
     return script
+
+
+class Held:
+    """A model that waits, with its first answer, until the test has made its trouble."""
+
+    def __init__(self, command: str = "cp /dev/null todo.txt") -> None:
+        self.command, self.asked, self.go_on = command, threading.Event(), threading.Event()
+
+    def __call__(self, messages: Messages, offered: set[str]) -> Reply:  # noqa: ARG002
+        if steps(messages):
+            return Reply("Done.")
+        self.asked.set()
+        assert self.go_on.wait(60)
+        return shell(self.command)
 
 
 def steps(messages: Messages) -> int:

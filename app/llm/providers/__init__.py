@@ -15,7 +15,7 @@ def provider_module(model: ModelRef) -> ModuleType:
     """The module of the model's provider. Raises `UserError` (exit 2) naming the extra that is missing."""
     row = provider_of(model)
     try:
-        return import_module(f"app.llm.providers.{row.module or row.kind}")
+        return import_module(row.home)
     except ImportError:
         if not row.extra:
             raise
