@@ -62,7 +62,7 @@ class AgentWorkflow:
         self.text = order.last_text
         self.asking = Asking.of(order)
         self.jobs = Jobs(order, order.jobs)
-        self.held = False
+        self.held = order.held
         self.grants = 0
         self.thinking = Thinking.of(order)
 
@@ -142,7 +142,7 @@ class AgentWorkflow:
             if not overlong(limit):
                 return
             await self.jobs.end("the history of this agent had to begin anew; start it again if you need it")
-        workflow.continue_as_new(self._carried())
+        workflow.continue_as_new(self.carried())
 
     # The model ------------------------------------------------------------------------------------
 
@@ -282,9 +282,11 @@ class AgentWorkflow:
             told=tasks.readable(self.told, tasks.LEFT_LIMIT),
         )
 
-    def _carried(self) -> AgentInput:
+    def carried(self) -> AgentInput:
+        """What the next run of this workflow begins with."""
         return self.order.model_copy(
             update={
+                "held": self.held,
                 "session": self.session,
                 "turn": self.turn,
                 "spent": self.spent,

@@ -60,7 +60,7 @@ class RelayWorkflow:
         self.checkpoint = order.checkpoint
         self.quiet = order.quiet
         self.sessions = order.sessions
-        self.held = False
+        self.held = order.held
 
     @workflow.signal(name=RESERVE)
     async def on_reserve(self, request: ReserveRequest) -> None:
@@ -91,7 +91,7 @@ class RelayWorkflow:
                 return ended
             if should_continue_as_new(self.order.history_limit):
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._carried())
+                workflow.continue_as_new(self.carried())
             member = order.team[self.turn % len(order.team)]
             self.turn += 1
             result, session = await self._agent(member)
@@ -270,9 +270,11 @@ class RelayWorkflow:
         handle = workflow.get_external_workflow_handle(self.order.top)
         await asyncio.shield(handle.signal(REPORT, RunEvent(kind=kind, body=body)))
 
-    def _carried(self) -> RelayInput:
+    def carried(self) -> RelayInput:
+        """What the next run of this workflow begins with."""
         return self.order.model_copy(
             update={
+                "held": self.held,
                 "budget": self.purse.budget,
                 "spent": self.purse.spent,
                 "key_results": self.key_results,

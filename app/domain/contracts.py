@@ -121,6 +121,8 @@ class AgentInput(Model):
     hooks: tuple[str, ...] = ()
     """The events that have hooks: at any other one nothing is scheduled."""
     # Carried through continue-as-new:
+    held: bool = False
+    """Paused by a person."""
     turn: int = 0
     spent: Spent = Spent()
     call: Spent = Spent()
@@ -187,6 +189,8 @@ class RelayInput(Model):
     session: str = ""
     session_end: int = 0
     # Carried through continue-as-new:
+    held: bool = False
+    """Paused by a person."""
     turn: int = 0
     spent: Spent = Spent()
     baton: str = Field(default="", max_length=8000)

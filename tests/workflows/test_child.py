@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.domain.budget import Budget
-from app.domain.contracts import AgentInput, ModeChange
+from app.domain.contracts import AgentInput, ModeChange, RelayInput
+from app.domain.okr import Member
 from app.domain.run import ModelRef
 from app.domain.session import EventRange, Ids
 from app.domain.tool import MODES, Mode, Rule, Workspace, rules_at_most
 from workflows.agent import AgentWorkflow
 from workflows.parts import child
 from workflows.parts.child import within
+from workflows.relay import RelayWorkflow
 
 RULES = [Rule(tool="bash", pattern=p, verdict=v) for p in ("make", "git push *") for v in ("allow", "ask", "deny")]
 
@@ -66,3 +68,13 @@ def test_agents_are_started_through_one_door() -> None:
     folder = Path(child.__file__).parents[1]
     starting = {file.name for file in folder.rglob("*.py") if "_child_workflow(" in file.read_text()}
     assert starting == {"child.py", "work.py"}, "work.py starts the relay, with its own mode and rules"
+
+
+def test_a_pause_that_falls_on_a_new_history_is_carried_into_it() -> None:
+    team = (Member(name="a", role="r"),)
+    order = agent().model_dump(include={"run", "top", "ids", "task", "model", "workspace", "budget"})
+    relay = RelayWorkflow(RelayInput.model_validate({**order, "team": team, "max_turns": 9}))
+    alone = AgentWorkflow(agent())
+    for each in (relay, alone):
+        each.on_hold(True)
+    assert RelayWorkflow(relay.carried()).held and AgentWorkflow(alone.carried()).held
