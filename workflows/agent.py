@@ -32,6 +32,8 @@ from workflows.parts.thinking import Thinking, brief_of
 
 MALFORMED_LIMIT = 5
 """Turns in a row in which the model gave nothing that can be run."""
+UNREAD = "Give your answer by calling the tool that the task names; text alone is not read."
+EMPTY = "Your answer was empty. Call a tool, or say in words what you found."
 SEEN = 60
 
 
@@ -124,7 +126,7 @@ class AgentWorkflow:
             answer = next((call for call in turn.calls if call.runs_as == "answer"), None)
             if answer is not None:
                 return self._result("done", answer=turn.batch, index=answer.index)
-            if not turn.calls and not self._owes_answer():
+            if not turn.calls and not self._owes_answer() and not self._says_nothing(turn):
                 if back := await hooks.stopping(self.order, self.session, self.turn, self.stops):
                     self.notes.extend(back)
                     self.stops += 1
@@ -182,11 +184,16 @@ class AgentWorkflow:
     def _owes_answer(self) -> bool:
         return any(name in ("propose_okr", "give_score") for name in self.order.tools)
 
+    def _says_nothing(self, turn: Turn) -> bool:
+        """Whether the model has given neither a word nor a call since it began: that is no end of a task."""
+        unbroken = self.turn == self.malformed + 1
+        return unbroken and not turn.text.strip() and workflow.patched("an-empty-answer-is-none")
+
     def _notice_malformed(self, turn: Turn) -> None:
         usable = any(call.runs_as != "none" for call in turn.calls)
         self.malformed = 0 if usable else self.malformed + 1
         if not turn.calls:
-            self.told.insert(0, "Give your answer by calling the tool that the task names; text alone is not read.")
+            self.told.insert(0, UNREAD if self._owes_answer() else EMPTY)
 
     # The tools ------------------------------------------------------------------------------------
 

@@ -115,10 +115,10 @@ class Screen:
         status = (
             ""
             if body.get("status") == "done"
-            else f" [yellow]({escaped(str(body.get('status')))}: {escaped(str(body.get('reason')))})[/yellow]"
+            else f"[yellow]({escaped(str(body.get('status')))}: {escaped(str(body.get('reason')))})[/yellow]"
         )
         if body.get("turn") or status:
-            self.out.print(f"  {text}{status}")
+            self.out.print("  " + " ".join(filter(None, (text, status))))
 
     def _delta(self, delta: Delta) -> None:
         match delta.kind:

@@ -70,6 +70,16 @@ def test_nothing_usable_ends_a_turn(system: System, tmp_path: Path, model: Model
     assert told["result"]["outcome"] in ("failed", "stalled") and "nothing usable" in told["result"]["reason"]
 
 
+def test_an_empty_answer_is_no_end(system: System, tmp_path: Path) -> None:
+    repo = chores(tmp_path / "chores")
+    for given, outcome in ((["", "", "I am done."], "completed"), ([""] * 9, "failed")):
+        with answering(lambda _messages, left=given: speaking(left.pop(0))) as server:
+            told = system.json("run", "work", *server.flags, cwd=repo, code=None)
+        assert told["result"]["outcome"] == outcome
+        assert told["result"]["text"] == ("I am done." if outcome == "completed" else "")
+        assert ("nothing usable" in told["result"]["reason"]) == (outcome == "failed")
+
+
 def test_a_call_that_does_not_run_is_shown(system: System, tmp_path: Path, model: Model) -> None:
     repo = chores(tmp_path / "chores")
     odd = Reply(calls=(Call("merge", {}), Call("read", {"path": 7}), Call("write", {"path": "a", "content": ""})))
