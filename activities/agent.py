@@ -253,6 +253,8 @@ MARGIN = 1.1
 """An estimate may be this much too low."""
 PATIENCE, WAIT = 4, 30.0
 """Attempts, and seconds that a server may ask to wait, while a fallback model stands behind this one."""
+ENDLESS = 2
+"""Attempts whose answer does not end: each may cost more than the longest answer."""
 
 
 def _failure(error: ModelError, order: TurnInput, found: Question, used: Spent | None = None) -> ApplicationError:
@@ -260,7 +262,9 @@ def _failure(error: ModelError, order: TurnInput, found: Question, used: Spent |
 
     `used`: what the attempts of this step used although none gave an answer.
     """
-    final = order.relieved and (activity.info().attempt >= PATIENCE or (error.retry_after or 0) > WAIT)
+    attempt = activity.info().attempt
+    final = order.relieved and (attempt >= PATIENCE or (error.retry_after or 0) > WAIT)
+    final = final or (error.kind == "endless" and attempt >= ENDLESS)
     details: list[int | Spent] = []
     if error.kind == "context":
         # A server that names no number takes less than what it was sent.

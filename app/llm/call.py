@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PARTS = ("app.llm.access", "app.llm.client", "app.llm.errors", "app.llm.messages", "pydantic_ai.direct")
 _loading = Lock()
 _ready: set[str] = set()
+_TEXTS = ("content", "args", "content_delta", "args_delta")
+"""Where the parts of an answer, and what is added to them, hold their text."""
 
 
 class _ListenerError(Exception):
@@ -40,13 +42,13 @@ class _Bound:
         self._events = 8 * request.max_tokens + 1024
 
     def count(self, event: Any) -> None:
-        """Raises `ModelError` (`protocol`) beyond the bound."""
-        delta = getattr(event, "delta", None)
-        said = getattr(delta, "content_delta", None) or getattr(delta, "args_delta", None) or ""
-        self._signs -= len(said)
+        """Raises `ModelError` (`endless`) beyond the bound."""
+        said = event.part if event.event_kind == "part_start" else getattr(event, "delta", None)
+        texts = (getattr(said, name, None) for name in _TEXTS)
+        self._signs -= sum(len(text) for text in texts if isinstance(text, str))
         self._events -= 1
         if self._signs < 0 or self._events < 0:
-            raise ModelError("protocol", f"the answer of model `{self._model.id}` does not end; it was cut off")
+            raise ModelError("endless", f"the answer of model `{self._model.id}` does not end; it was cut off")
 
 
 def _silent(_kind: str, _text: str) -> None:

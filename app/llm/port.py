@@ -21,9 +21,12 @@ ErrorKind = Literal[
     "timeout",
     "refused",
     "protocol",
+    "endless",
     "vault",
 ]
-RETRYABLE: frozenset[ErrorKind] = frozenset({"rate_limit", "server", "connection", "timeout", "protocol", "vault"})
+RETRYABLE: frozenset[ErrorKind] = frozenset(
+    {"rate_limit", "server", "connection", "timeout", "protocol", "endless", "vault"}
+)
 
 OnDelta = Callable[[str, str], None]
 """Called with the kind, "text" or "thinking", and the new piece."""

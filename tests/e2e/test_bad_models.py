@@ -96,3 +96,6 @@ def test_an_answer_that_was_cut_or_refused_is_told(system: System, tmp_path: Pat
     with answering(lambda _messages: (400, "application/json", no)) as server:
         reason = system.json("run", "work", *server.flags, cwd=repo, code=1)["result"]["reason"]
     assert "too long for model `openai/odd`" in reason
+    with answering(lambda _messages: speaking("x" * 4_000_000)) as server:
+        result = system.json("run", "work", *server.flags, cwd=repo, code=1)["result"]
+    assert "does not end" in result["reason"] and result["spent"]["calls"] == 2

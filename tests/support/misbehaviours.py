@@ -222,7 +222,7 @@ TABLE: dict[str, Row] = {
         **_tokens(b'{"error":{"message":"Overloaded"},"message":"Overloaded"}', Failed(("protocol",))),
     },
     "an endless answer": {
-        **dict.fromkeys(STREAMED, Case(_endless, Failed(("protocol",), words="does not end"))),
+        **dict.fromkeys(STREAMED, Case(_endless, Failed(("endless",), words="does not end"))),
         **_tokens(b"x" * 100_000, Failed(("protocol",), words="does not end"), hold=True),
     },
     "a redirect to elsewhere": _status(
