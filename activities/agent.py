@@ -142,16 +142,15 @@ class AgentActivities:
             must_call=order.must_answer,
             max_tokens=room,
         )
+        step = lost.Step(self.host.data, order.session.session_id, order.step_id)
         voice = _voice(order, brief)
         for line in _began(found.new):
             voice.say("note", line)
         voice.say("model_started", found.model.id)
         try:
-            asked = await ask(request, voice, voice.say)
+            asked = await ask(request, voice, step, voice.say)
         except ModelError as error:
-            data, session = self.host.data, order.session.session_id
-            await lost.note(data, session, order.step_id, found.model, error)
-            raise _failure(error, order, found, lost.spent(data, session, order.step_id)) from error
+            raise _failure(error, order, found, lost.spent(*step)) from error
         return answer_record(asked.answer, found.model.id, asked.seconds)
 
     async def _plugin_specs(self, brief: Brief) -> list[dict[str, object]]:

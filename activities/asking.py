@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from temporalio import activity
 
+from activities import lost
 from activities.deltas import Voice
 from activities.host import BEAT
-from app.llm import Answer, ChatRequest, ModelError, answer
+from app.llm import Abandoned, Answer, ChatRequest, ModelError, answer
 from app.llm.port import OnDelta
 
 VAULT_WAIT = 1500.0
@@ -22,15 +23,19 @@ class Asked(NamedTuple):
     seconds: float
 
 
-async def ask(request: ChatRequest, voice: Voice, on_delta: OnDelta | None = None) -> Asked:
-    """The model's answer. Raises `ModelError`; of Vault only when this attempt waited long, or its worker stops."""
+async def ask(request: ChatRequest, voice: Voice, step: lost.Step, on_delta: OnDelta | None = None) -> Asked:
+    """The model's answer; what a call used that gave none is noted for `step`.
+
+    Raises `ModelError`; of Vault only when this attempt waited long, or its worker stops.
+    """
     until = time.monotonic() + VAULT_WAIT
     while True:
         started = time.monotonic()
         try:
             given = await (answer(request, on_delta=on_delta) if on_delta else answer(request))
-        except ModelError as error:
+        except (ModelError, Abandoned) as error:
             error.seconds = time.monotonic() - started
+            await lost.note(step, request.model, error)
             if error.kind != "vault" or started > until or activity.is_worker_shutdown():
                 raise
             voice.say("trouble", f"{error}; the run then goes on by itself")

@@ -106,9 +106,10 @@ class CompactActivities:
         )
         voice = Voice.of(order.run, order.agent, order.session.session_id, order.turn)
         try:
-            given, seconds = await ask(request, voice)
+            given, seconds = await ask(
+                request, voice, lost.Step(self.host.data, order.session.session_id, order.step_id)
+            )
         except ModelError as error:
-            await lost.note(self.host.data, order.session.session_id, order.step_id, order.model, error)
             if error.kind == "vault" or (error.retryable and activity.info().attempt < PATIENCE):
                 raise
             return "", {}

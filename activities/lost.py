@@ -4,24 +4,33 @@ import asyncio
 from contextlib import suppress
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio import activity
 
 from app.domain.budget import Spent
 from app.domain.run import ModelRef
 from app.domain.session import Usage
-from app.llm import ModelError
+from app.llm import Abandoned, ModelError
 from app.stream import lost
 
 
-async def note(data: Path, session_id: str, step_id: str, model: ModelRef, error: ModelError) -> None:
+class Step(NamedTuple):
+    """Whose calls they are."""
+
+    data: Path
+    session_id: str
+    step_id: str
+
+
+async def note(step: Step, model: ModelRef, error: ModelError | Abandoned) -> None:
     """Records what the failed call of this attempt used, if it used anything. A disk that takes nothing is let be."""
     if error.paid is None:
         return
     used = {"model": model.id, "usage": error.paid.usage.model_dump(), "usd": error.paid.usd}
     body = {**used, "whole": error.paid.whole, "seconds": round(error.seconds, 3), "kind": error.kind}
     with suppress(OSError):
-        await asyncio.to_thread(lost.note, data, session_id, step_id, activity.info().attempt, body)
+        await asyncio.to_thread(lost.note, *step, activity.info().attempt, body)
 
 
 def spent(data: Path, session_id: str, step_id: str = "") -> Spent:

@@ -6,6 +6,7 @@ Importing this loads neither a provider's SDK nor pydantic-ai; the first call do
 from app.llm.call import answer, check, preload
 from app.llm.chain import chain
 from app.llm.port import (
+    Abandoned,
     Answer,
     CallOut,
     ChatRequest,
@@ -20,6 +21,7 @@ from app.llm.vision import blind
 from app.llm.windows import room_for_answer, window_of
 
 __all__ = [
+    "Abandoned",
     "Answer",
     "CallOut",
     "ChatRequest",

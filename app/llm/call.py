@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from app.domain.run import ModelRef
-from app.llm.port import Answer, ChatRequest, ModelError, OnDelta, Paid
+from app.llm.port import Abandoned, Answer, ChatRequest, ModelError, OnDelta, Paid
 from app.llm.registry import provider_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
     """Asks the model once and returns its whole answer. Never retries; cancelling closes the connection.
 
     Raises `ModelError`; a stream that breaks off, or ends without saying why, gives no answer at all.
+    Raises `Abandoned` when it is cancelled after the answer began.
     """
     row = provider_of(request.model)
     await _loaded(row.home)
@@ -79,6 +80,10 @@ async def answer(request: ChatRequest, on_delta: OnDelta = _silent) -> Answer:
         refuse(request.model, response)
     except _ListenerError as error:
         raise error.__cause__ or error from None
+    except asyncio.CancelledError:
+        if (paid := _paid(request.model, bound)) is not None:
+            raise Abandoned(paid) from None
+        raise
     except Exception as error:
         told = _told(error, request.model, access)
         told.paid = _paid(request.model, bound)

@@ -1,5 +1,6 @@
 """What a caller of a model gives and gets. Messages are pydantic-ai messages as JSON, one dict each."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -90,6 +91,17 @@ class Paid(NamedTuple):
     usage: Usage
     usd: float | None
     whole: bool
+
+
+class Abandoned(asyncio.CancelledError):
+    """The caller was cancelled after an answer had begun: `paid` and `seconds` as of a `ModelError`."""
+
+    kind = "cancelled"
+    seconds = 0.0
+
+    def __init__(self, paid: Paid) -> None:
+        super().__init__()
+        self.paid = paid
 
 
 class ModelError(Exception):

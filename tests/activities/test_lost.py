@@ -1,14 +1,16 @@
 """A call that was paid and gave no answer counts: once for each attempt, in its step, its session and `ctl cost`."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from odd_server import Raw, answering, speaking
+from odd_server import HELD, Raw, answering, speaking
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentActivities
+from activities.deltas import Voice
 from activities.host import Host
 from app.domain.activities import Brief, Turn, TurnInput
 from app.domain.budget import Spent
@@ -85,6 +87,23 @@ async def test_broken_off_and_refused_answers_are_counted_with_the_step(host: Ho
     assert use.spent == turn.spent
     counted = total(Used.of(body) for _, body in bodies(host.data, "r-t1-a"))
     assert (counted.calls, counted.dollars, counted.usd, counted.input) == (3, None, 600_000_000_000, 300_000)
+
+
+async def test_an_answer_that_a_cancel_broke_off_is_counted(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, kind, content = told("")
+    heard, environment = asyncio.Event(), ActivityEnvironment()
+    monkeypatch.setattr(Voice, "say", lambda _self, kind, _text: heard.set() if kind == "text" else None)  # pyright: ignore
+    with answering(lambda _: (status, kind, content + HELD)) as server:
+        asked = order(host.data, f"http://127.0.0.1:{server.server_address[1]}/v1")
+        running = asyncio.create_task(environment.run(AgentActivities(host).turn, asked))
+        async with asyncio.timeout(20):
+            await heard.wait()
+            environment.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        assert await asyncio.to_thread(server.left.wait, 20)
+    use = await ActivityEnvironment().run(AgentActivities(host).usage, EventRange(session_id="r-t1-a"))
+    assert (use.spent.calls, use.spent.unpriced) == (1, 1)
 
 
 async def test_a_server_that_never_began_to_answer_is_not_paid(host: Host) -> None:

@@ -11,6 +11,8 @@ from serving import serving
 
 Raw = tuple[int, str, bytes]
 """Status, content type and body of an answer."""
+HELD = b": held\n\n"
+"""Ends a body that goes no further until the caller hangs up; to a reader of events it is a comment."""
 
 
 class OddServer(ThreadingHTTPServer):
@@ -39,17 +41,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         given = self.server.answer(body["messages"])
-        if given is None:
+        if given is not None:
+            status, kind, content = given
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content) + content.endswith(HELD)))
+            self.end_headers()
+            self.wfile.write(content)
+        if given is None or given[2].endswith(HELD):
             self.server.hanging.set()
             if self.connection.recv(1) == b"":
                 self.server.left.set()
-            return
-        status, kind, content = given
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
 
 @contextmanager
