@@ -94,7 +94,7 @@ def resolve(text: str, base_url: str, settings: Settings) -> ModelRef:
     if not slash or not provider or not name:
         raise UserError(f"model `{text}` is not of the form `provider/name`; the providers are {listed}")
     if provider not in PROVIDERS:
-        raise UserError(f"model `{text}` names an unknown provider `{provider}`; the providers are {listed}")
+        raise UserError(f"there is no provider `{provider}`; the providers are {listed}")
     if len(name) > 128:
         raise UserError(f"model `{text[:60]}...` has a name longer than 128 characters; give the provider's own name")
     return ModelRef(provider=provider, name=name, base_url=_url(base_url or settings.base_url))

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +102,18 @@ def test_show_tells_measures_and_denials(desk: Any, ctl: Any) -> None:
         assert word in said.out
     assert "\x1b" not in said.out
     assert ctl("okr", "show", "import", "--json").json["decisions"][0]["verdict"] == "deny"
+
+
+def test_without_a_name_the_latest_of_this_repository_is_shown(desk: Any, ctl: Any, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for words in (("okr", "show"), ("sessions", "show"), ("okr", "status")):
+        assert ctl(*words).code == 2 and "start one" in ctl(*words).err
+    desk.run("go-here-aaaa-1", "here-aaaa", repo=str(tmp_path))
+    desk.session("go-here-aaaa-1-t1-coder", result="of this one")
+    desk.run("go-elsewhere-bbbb-1", "elsewhere-bbbb")
+    desk.session("go-elsewhere-bbbb-1-t1-coder", result="of another")
+    assert ctl("okr", "show", "--json").json["id"] == ctl("okr", "status", "--json").json["okr"]["id"] == "here-aaaa"
+    assert "of this one" in ctl("sessions", "show").out
 
 
 def test_sessions_are_told_from_journals(desk: Any, ctl: Any) -> None:

@@ -87,8 +87,8 @@ def _notes(repo: str) -> list[Path]:
 def _named(repo: str, name: str) -> Path:
     files = {file.stem: file for file in _notes(repo)}
     if name not in files:
-        known = ", ".join(f"`{each}`" for each in files) or "none"
-        raise UserError(f"there are no notes `{name}` about this repository; there are: {known}")
+        known = "there are: " + ", ".join(f"`{each}`" for each in files) if files else "there are none yet"
+        raise UserError(f"there are no notes `{name}` about this repository; {known}")
     return files[name]
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.commands.common import data_folder, dollars, moment, one_of, print_table, say
+from app.cli.commands.common import data_folder, dollars, here, moment, one_of, print_table, say
 from app.cli.output import JsonFlag, console, one_line, print_json
 from app.errors import UserError
 from app.stream.listing import Row, okrs, runs
@@ -102,7 +102,7 @@ def status(
 
 @okr_app.command()
 def show(
-    okr: Annotated[str, typer.Argument(metavar="OKR", help="An OKR or a beginning of it.")],
+    okr: Annotated[str | None, typer.Argument(metavar="[OKR]", help="Default: the latest OKR here.")] = None,
     json: JsonFlag = False,
 ) -> None:
     """An OKR in full: how each key result is measured, its team, what was decided and why."""
@@ -110,7 +110,7 @@ def show(
 
     data = data_folder()
     rows = {str(row.get("id", "")): row for row in okrs(data)}
-    row = rows[one_of(rows, okr, "OKR", "ctl okr list")]
+    row = rows[one_of(rows, okr, "OKR", "ctl okr list")] if okr else _latest_here(list(rows.values()))
     decided = _decisions(sorted(row.get("runs", {})))
     if json:
         print_json({**row, "decisions": decided})
@@ -214,15 +214,11 @@ def _branch(line: Row) -> str:
 
 def _view(name: str | None) -> "RunView":
     """The run that is meant, by its own name, by its OKR's, or as the latest with an OKR of this repository."""
-    from app.cli.commands.common import here
     from app.stream.journal import load_view
 
     data = data_folder()
     if name is None:
-        row = next((row for row in runs(data, here()) if row.get("okr")), None)
-        if row is None:
-            raise UserError(_NONE_YET.replace(": ", ": `", 1) + "`")
-        run = str(row["run"])
+        run = str(_latest_here([row for row in runs(data) if row.get("okr")])["run"])
     else:
         latest = {str(row.get("id")): str(row.get("latest")) for row in okrs(data)}
         found = one_of({*latest, *(str(row["run"]) for row in runs(data))}, name, "OKR or run", "ctl okr runs")
@@ -233,6 +229,15 @@ def _view(name: str | None) -> "RunView":
     if view.okr is None:
         raise UserError(f"run `{run}` has no OKR ({view.kind}, {view.status}); `ctl watch {run}` shows it")
     return view
+
+
+def _latest_here(found: list[Row]) -> Row:
+    """The first row of the current repository; anywhere else, of all."""
+    repo = here()
+    for row in found:
+        if not repo or row.get("repo") == repo:
+            return row
+    raise UserError(_NONE_YET.replace(": ", ": `", 1) + "`")
 
 
 def _document(view: "RunView") -> Row:

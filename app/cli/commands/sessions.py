@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.commands.common import data_folder, moment, one_of, print_table, run_of, say
+from app.cli.commands.common import data_folder, here, moment, one_of, print_table, run_of, say
 from app.cli.output import JsonFlag, one_line, plain, print_json
 from app.stream.files import STREAMS, safe_name
 from app.stream.listing import runs
@@ -62,7 +62,9 @@ def list_(
 
 @sessions_app.command()
 def show(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="A session or a unique beginning of it.")],
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="Or a unique beginning. Default: the latest here.")
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="The original, also of what was compacted; cut nothing.")
     ] = False,
@@ -73,7 +75,7 @@ def show(
     from app.stream import Damaged, Stream
 
     data = data_folder()
-    name = one_of(_sessions(data), session, "session", "ctl sessions list --all")
+    name = one_of(_sessions(data), session, "session", "ctl sessions list --all") if session else _latest(data)
     stream = Stream(data, name)
     try:
         records = stream.history(stream.end())
@@ -98,6 +100,17 @@ def _view(records: "list[Record]") -> "list[Record]":
     shown = {id(record) for record in view}
     marks = [r for r in records if r.kind in ("system", "compacted") and id(r) not in shown]
     return [*marks, *view]
+
+
+def _latest(data: Path) -> str:
+    """The session of the current repository that changed last; anywhere else, of all."""
+    from app.errors import UserError
+
+    names, found = [str(row["run"]) for row in runs(data, here())], _sessions(data)
+    own = [name for name in found if run_of(name, names)]
+    if not own:
+        raise UserError('no agent has worked here yet; start one: `ctl run "make the import 2x faster"`')
+    return max(own, key=lambda name: (found[name], name))
 
 
 def _sessions(data: Path) -> dict[str, float]:
