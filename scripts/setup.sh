@@ -27,7 +27,8 @@ echo "$root" >"$site/codetether.pth"
 
 # Where PYTHONDONTWRITEBYTECODE is set, every start would otherwise recompile what it imports.
 echo "compiling bytecode"
-env -u PYTHONDONTWRITEBYTECODE PYTHONWARNINGS=ignore "$venv/bin/python" -m compileall -q -j 0 "$site" app workflows activities worker.py || true
+env -u PYTHONDONTWRITEBYTECODE PYTHONWARNINGS=ignore \
+    "$venv/bin/python" -m compileall -q -j 0 "$site" app workflows activities worker.py || true
 
 cat >"$venv/bin/ctl" <<EOF
 #!/bin/sh
