@@ -143,17 +143,18 @@ async def _response(
 ) -> "ModelResponse":
     from pydantic_ai.direct import model_request_stream
 
-    from app.llm.client import parameters_of, settings_of
+    from app.llm.client import hung_up, parameters_of, settings_of
     from app.llm.mended import count_last
     from app.llm.messages import delta_of
 
-    async with model_request_stream(
+    asked = model_request_stream(
         model,
         history,
         model_settings=settings_of(request, model),
         model_request_parameters=parameters_of(request),
         instrument=False,
-    ) as stream:
+    )
+    async with hung_up(), asked as stream:
         count_last(stream)
         async for event in stream:
             bound.heard = stream

@@ -2,6 +2,9 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -53,6 +56,29 @@ def model_for(model: ModelRef, access: Access) -> Model:
     return kept.models[key]
 
 
+_heard: "ContextVar[list[httpx2.Response]]" = ContextVar("heard")
+
+
+async def _note(response: httpx2.Response) -> None:
+    _heard.get([]).append(response)
+
+
+@asynccontextmanager
+async def hung_up() -> AsyncGenerator[None]:
+    """Closes every connection whose answer the block leaves unread.
+
+    Where a cancel comes between two pieces of an answer, Google's SDK leaves that to the garbage collector.
+    """
+    heard: list[httpx2.Response] = []
+    token = _heard.set(heard)
+    try:
+        yield
+    finally:
+        _heard.reset(token)
+        for response in heard:
+            await response.aclose()
+
+
 def _http_client(kept: _Kept, model: ModelRef, access: Access) -> httpx2.AsyncClient:
     """The client of this server: a connection that stands saves the next call its handshake.
 
@@ -67,6 +93,7 @@ def _http_client(kept: _Kept, model: ModelRef, access: Access) -> httpx2.AsyncCl
             trust_env=not is_local(model.model_copy(update={"base_url": access.base_url})),
             limits=httpx2.Limits(max_connections=100, max_keepalive_connections=0 if model.provider == "local" else 20),
             headers=access.headers,
+            event_hooks={"response": [_note]},
         )
     return kept.clients[key]
 

@@ -99,7 +99,7 @@ def test_a_model_server_that_is_down_is_said_and_waited_for(system: System, tmp_
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can limit another process")
 def test_a_full_disk_is_said_and_waited_for(system: System, tmp_path: Path, model: Model) -> None:
     repo = chores(tmp_path / "chores")
-    large = Reply(calls=(Call("write", {"path": "large.txt", "content": "large\n" * 100_000}),))
+    large = Reply(calls=(Call("write", {"path": "large.txt", "content": "large\n" * 50_000}),))
     worker = living(system.data, "worker")
     assert worker is not None
     limit = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
@@ -113,5 +113,5 @@ def test_a_full_disk_is_said_and_waited_for(system: System, tmp_path: Path, mode
     finally:
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, limit)
     run = system.json("okr", "runs", cwd=repo)[0]["run"]
-    assert kept(repo, run, "large.txt") == "large\n" * 100_000
+    assert kept(repo, run, "large.txt") == "large\n" * 50_000
     assert git(repo, "diff", "--name-only", f"main...codetether/{run}") == "large.txt\n"

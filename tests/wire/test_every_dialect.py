@@ -43,14 +43,13 @@ class Server:
     def fails(self, status: int, text: str = "said so", **headers: str) -> None:
         self.wire.fail(status, self.dialect.error(status, text), **headers)
 
-    async def ask(self, *messages: dict[str, Any], heard: asyncio.Event | None = None, **more: Any) -> Answer:
+    async def ask(self, *messages: dict[str, Any], heard: Callable[[], None] = lambda: None, **more: Any) -> Answer:
         bare = ("anthropic", "google", "bedrock")
         model = self.wire.model(self.dialect.provider, PROVIDERS[self.dialect.provider].default)
         if self.dialect.provider in bare:
             model = model.model_copy(update={"base_url": self.wire.url})
         asked = self.wire.ask(*messages, provider=self.dialect.provider, tools=[READ], **more)
-        event = heard or asyncio.Event()
-        return await answer(asked.model_copy(update={"model": model}), on_delta=lambda *_: event.set())
+        return await answer(asked.model_copy(update={"model": model}), on_delta=lambda *_: heard())
 
     async def failure(self, **more: Any) -> ModelError:
         with pytest.raises(ModelError) as caught:
@@ -132,13 +131,28 @@ async def test_no_half_answer_passes(server: Server, name: str) -> None:
 async def test_a_cancel_in_mid_stream_closes_the_connection(server: Server) -> None:
     server.says(*server.dialect.frames("half", False, False), hold=True)
     heard = asyncio.Event()
-    task = asyncio.create_task(server.ask(heard=heard))
+    task = asyncio.create_task(server.ask(heard=heard.set))
     await asyncio.wait_for(heard.wait(), 30)
     server.wire.gone.clear()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(server.wire.gone.wait(), 30)
+
+
+async def test_a_cancel_between_two_pieces_closes_the_connection(server: Server) -> None:
+    """Where the task does not wait for bytes, nothing inside the SDK hears of the cancel."""
+    server.says(*server.dialect.frames("half", False, False), hold=True)
+
+    def cancel() -> None:
+        server.wire.gone.clear()
+        task.cancel()
+
+    task = asyncio.create_task(server.ask(heard=cancel))
+    with pytest.raises(asyncio.CancelledError) as kept:
+        await asyncio.wait_for(task, 30)
+    await asyncio.wait_for(server.wire.gone.wait(), 30)
+    assert kept.tb, "its frames held everything: no garbage collector closed it"
 
 
 def google_says(quota: str, delay: str) -> dict[str, Any]:
