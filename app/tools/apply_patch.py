@@ -1,6 +1,6 @@
 """`apply_patch`: changes to several files, verified as a whole before the first is made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import AliasChoices, Field
@@ -11,7 +11,7 @@ from app.tools.patch_match import apply_hunks
 from app.tools.patch_model import FilePatch
 from app.tools.patch_unified import parse_unified
 from app.tools.paths import resolve, same_text
-from app.tools.text import decoded, encode, lines_of, missing, read_bytes, text_of
+from app.tools.text import Text, decoded, encode, lines_of, missing, read_bytes, text_of
 from app.tools.writes import Plan, written
 
 
@@ -86,7 +86,7 @@ def _delete(state: _State, patch: FilePatch, real: Path) -> None:
     _refuse_link(state.ctx, patch.path, real)
     content = state.read(real, patch.path)
     if patch.hunks:
-        left = apply_hunks(lines_of(decoded(content, patch.path).text), patch.hunks, f"`{patch.path}`")
+        left = apply_hunks(lines_of(_text(content, patch.path, patch).text), patch.hunks, f"`{patch.path}`")
         if left.lines:
             raise ToolError(f"`{patch.path}` has lines that the patch does not delete; read it again")
     state.files[real] = None
@@ -102,7 +102,7 @@ def _update(state: _State, patch: FilePatch, real: Path) -> None:
         raise ToolError(missing(state.ctx, real, path))
     content = state.read(real, path)
     if patch.hunks:
-        before = decoded(content, path)
+        before = _text(content, path, patch)
         content = before.encoded(text_of(apply_hunks(lines_of(before.text), patch.hunks, f"`{path}`")))
     mode = patch.mode if patch.mode is not None else state.mode(real)
     if not target:
@@ -117,6 +117,13 @@ def _update(state: _State, patch: FilePatch, real: Path) -> None:
             state.files[real] = None
     state.files[goal], state.modes[goal] = content, mode
     state.report.append(f"A {target}" if patch.kind == "copy" else f"R {path} -> {target}")
+
+
+def _text(content: bytes, written: str, patch: FilePatch) -> Text:
+    """The file as the patch has it: git and diff write a byte order mark as part of the first line, `read` does not."""
+    text = decoded(content, written)
+    marked = any(line.startswith("\ufeff") for hunk in patch.hunks for _, line in hunk.changes)
+    return replace(text, text=f"\ufeff{text.text}", mark=b"") if marked and text.mark else text
 
 
 def _refuse_existing(state: _State, real: Path, written: str) -> None:

@@ -10,6 +10,7 @@ from app.tools.patch_model import FilePatch, Hunk, Op
 _RANGE = re.compile(r"^@@+ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+_EPOCH = re.compile(r"\t19(69-12-31|70-01-01) \d\d:\d\d:00(\.0+)? [-+]\d{4}$")
 _PREFIXES = (("a/", "b/"), ("i/", "w/"), ("c/", "i/"), ("c/", "w/"), ("o/", "w/"), ("1/", "2/"))
 _NOTHING = "/dev/null"
 _OPS: dict[str, Op] = {" ": " ", "-": "-", "+": "+"}
@@ -23,6 +24,7 @@ class _Section:
     git: bool = False
     old: str = ""
     new: str = ""
+    """The `--- ` and `+++ ` lines."""
     named: tuple[str, str] = ("", "")
     moved: tuple[str, str] = ("", "")
     verb: Literal["", "add", "delete", "rename", "copy"] = ""
@@ -52,7 +54,7 @@ def _next(lines: list[str], at: int, sections: list[_Section]) -> int:
     elif _is_header(lines, at):
         if not sections or sections[-1].old or not sections[-1].git:
             sections.append(_Section(at + 1))
-        sections[-1].old, sections[-1].new = _name(line), _name(lines[at + 1].removesuffix("\r"))
+        sections[-1].old, sections[-1].new = line, lines[at + 1].removesuffix("\r")
         return at + 2
     elif line.startswith("@@"):
         if not sections or not sections[-1].old:
@@ -168,7 +170,9 @@ def _patch(section: _Section) -> FilePatch:
 
 
 def _names(section: _Section) -> tuple[str, str]:
-    old, new = (section.old, section.new) if section.old else section.named
+    old, new = (_name(section.old), _name(section.new)) if section.old else section.named
+    old = _NOTHING if _absent(section.old, (" ", "-"), section) else old
+    new = _NOTHING if _absent(section.new, (" ", "+"), section) else new
     for first, second in _PREFIXES if section.git else _PREFIXES[:1]:
         if all(name.startswith(prefix) or name == _NOTHING for name, prefix in ((old, first), (new, second))):
             return _stripped(old, first), _stripped(new, second)
@@ -180,8 +184,12 @@ def _stripped(name: str, prefix: str) -> str:
 
 
 def _name(line: str) -> str:
-    text = line[4:]
-    return _unquoted(text) if text.startswith('"') else text.split("\t")[0].rstrip() or text
+    return _unquoted(line[4:].partition("\t")[0].rstrip()) or line[4:]
+
+
+def _absent(header: str, lines: tuple[Op, Op], section: _Section) -> bool:
+    """`diff -N` gives a file that is not there the time 0; such a side has no lines in any hunk."""
+    return bool(_EPOCH.search(header)) and all(op not in lines for hunk in section.hunks for op, _ in hunk.changes)
 
 
 def _pair(text: str) -> tuple[str, str]:

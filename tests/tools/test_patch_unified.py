@@ -199,3 +199,49 @@ async def test_what_cannot_be_applied_changes_nothing(apply, worktree: Path, dif
     assert output.status == "error" and words in output.text, output.text
     assert sorted(path.name for path in worktree.iterdir()) == [".git", "f"]
     assert (worktree / "f").read_text() == "a\nb\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"\xef\xbb\xbfa\nb\n", b"\xef\xbb\xbfa\nc\n"),
+        (b"\xef\xbb\xbfa\nb\n", b"a\nb\n"),
+        (b"a\nb\n", b"\xef\xbb\xbfa\nb\n"),
+    ],
+    ids=["stays", "goes", "comes"],
+)
+async def test_a_byte_order_mark_stands_in_the_first_line_of_a_diff(
+    apply, worktree: Path, before: bytes, after: bytes
+) -> None:
+    (worktree / "f").write_bytes(before)
+    _git(worktree, "add", "f")
+    (worktree / "f").write_bytes(after)
+    diff = _git(worktree, "diff")
+    (worktree / "f").write_bytes(before)
+    output = await apply(diff)
+    assert (output.status, (worktree / "f").read_bytes()) == ("ok", after), output.text
+
+
+async def test_a_plain_diff_of_folders(apply, worktree: Path, tmp_path: Path) -> None:
+    """`diff -N` names no `/dev/null`: what is not there has the time 0; odd names are quoted before their time."""
+    before = {"odd \tname": "a\n", "gone": "a\nb\n"}
+    after = {"odd \tname": "b\n", "sub/come": "c\n"}
+    for side, files in (("a", before), ("b", after)):
+        for name, text in files.items():
+            (tmp_path / side / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / side / name).write_text(text)
+    for name, text in before.items():
+        (worktree / name).write_text(text)
+    made = subprocess.run(["diff", "-ruN", "a", "b"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    output = await apply(made.stdout)
+    assert output.status == "ok", output.text
+    found = {path.relative_to(worktree) for path in worktree.rglob("*") if path.is_file()}
+    assert {str(name) for name in found if name.parts[0] != ".git"} == set(after)
+    assert (worktree / "odd \tname").read_text() == "b\n"
+
+
+async def test_a_file_that_is_as_old_as_time_is_changed(apply, worktree: Path) -> None:
+    (worktree / "f").write_text("a\n")
+    time = "1970-01-01 00:00:00.000000000 +0000"
+    output = await apply(f"--- a/f\t{time}\n+++ b/f\t{time}\n@@ -1 +1 @@\n-a\n+b\n")
+    assert (output.status, (worktree / "f").read_text()) == ("ok", "b\n"), output.text

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from app.tools.gate.misread import misread, quoted
 from app.tools.gate.words import Word, text_of, word_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def _into(script: Script, command: str, depth: int) -> None:
     root = _parser().parse(source).root_node
     if root.has_error:
         return script.doubt("it cannot be read as a bash command")
-    for node in _nodes(root):
+    nodes = list(_nodes(root))
+    if misread(nodes, source):
+        return script.doubt("it cannot be read as a bash command")
+    for node in nodes:
         _visit(script, node, source, depth)
 
 
@@ -198,10 +202,13 @@ def _is_word(node: "Node") -> bool:
 
 
 def _whole(node: "Node", source: bytes) -> bool:
-    """Whether only blanks stand between the words: the grammar joins lines that bash keeps apart."""
+    """Whether blanks and nothing else stand between the words: the grammar joins lines that bash keeps apart, and
+    keeps apart what a backslash at the end of a line joins."""
     at = node.start_byte
-    for child in node.children:
-        if child.type == "comment" or _gap(source[at : child.start_byte]):
+    for number, child in enumerate(node.children):
+        between = source[at : child.start_byte].replace(b"\\\n", b"")
+        glued = not between and bool(number) and not child.type.endswith("_redirect")
+        if child.type == "comment" or between.strip(_BLANKS) or glued:
             return False
         if child.type == "word" and (b"\n" in source[child.start_byte : child.end_byte].replace(b"\\\n", b"")):
             return False
@@ -209,26 +216,20 @@ def _whole(node: "Node", source: bytes) -> bool:
     return True
 
 
-def _gap(between: bytes) -> bool:
-    return bool(between.replace(b"\\\n", b"").strip(_BLANKS))
-
-
 def _given(node: "Node") -> str | None:
     """What the command reads on its input, where it is written there; None: unknown."""
-    redirects = [child for child in node.children if child.type == "herestring_redirect"]
+    redirects = [child for child in node.children if child.type.endswith("_redirect")]
     parent = node.parent
     if parent is not None and parent.type == "redirected_statement" and parent.child_by_field_name("body") == node:
-        redirects += [child for child in parent.children if child.type in ("herestring_redirect", "heredoc_redirect")]
-    if len(redirects) != 1:
+        redirects += [child for child in parent.children if child.type.endswith("_redirect")]
+    if len(redirects) != 1 or redirects[0].type == "file_redirect":
         return None
     (redirect,) = redirects
     if redirect.type == "herestring_redirect":
         word = word_of(redirect.children[-1])
         return word.text if word.literal else None
     body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
-    start = next((child for child in redirect.children if child.type == "heredoc_start"), None)
-    if body is None or start is None:
+    if body is None:
         return None
-    quoted = text_of(start)[:1] in "'\"\\"
     changes = any(child.type not in ("heredoc_content",) for child in body.children) or "\\" in text_of(body)
-    return text_of(body) if quoted or not changes else None
+    return text_of(body) if quoted(redirect) or not changes else None

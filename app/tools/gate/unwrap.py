@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 
+from app.tools.gate.options import is_one, of_shell, taken
 from app.tools.gate.shell import Part
 from app.tools.gate.words import Word
 
@@ -27,12 +28,13 @@ class Wrapper:
 
 
 _NICE = ("-n", "--adjustment")
+_SPLIT = ("-S", "--split-string")
 WRAPPERS: dict[str, Wrapper] = {
     "timeout": Wrapper(("-s", "--signal", "-k", "--kill-after"), positional=1),
     "time": Wrapper(("-f", "--format", "-o", "--output")),
     "nice": Wrapper(_NICE),
     "ionice": Wrapper(("-c", "--class", "-n", "--classdata")),
-    "chrt": Wrapper((), positional=1),
+    "chrt": Wrapper(("-T", "--sched-runtime", "-P", "--sched-period", "-D", "--sched-deadline"), positional=1),
     "taskset": Wrapper((), positional=1),
     "nohup": Wrapper(),
     "setsid": Wrapper(),
@@ -43,15 +45,21 @@ WRAPPERS: dict[str, Wrapper] = {
     "coproc": Wrapper(),
     "busybox": Wrapper(),
     "toybox": Wrapper(),
-    "env": Wrapper(("-u", "--unset", "-C", "--chdir"), assigns=True),
+    "env": Wrapper(("-u", "--unset", "-C", "--chdir", *_SPLIT), assigns=True),
     "sudo": Wrapper(
-        ("-u", "--user", "-g", "--group", "-h", "--host", "-p", "--prompt", "-C", "-r", "-t", "-T", "-U", "-D", "-R"),
+        (
+            *("-u", "--user", "-g", "--group", "-h", "--host", "-p", "--prompt", "-C", "--close-from", "-r", "--role"),
+            *("-t", "--type", "-T", "--command-timeout", "-U", "--other-user", "-D", "--chdir", "-R", "--chroot"),
+        ),
         assigns=True,
         seen=True,
     ),
     "doas": Wrapper(("-u", "-C"), seen=True),
 }
-_XARGS = ("-a", "--arg-file", "-d", "--delimiter", "-E", "-L", "-n", "--max-args", "-P", "--max-procs", "-s", "-I")
+_XARGS = (
+    *("-a", "--arg-file", "-d", "--delimiter", "-E", "-L", "-n", "--max-args", "-P", "--max-procs", "-s", "-I"),
+    *("--max-chars", "--process-slot-var"),
+)
 _OPAQUE = frozenset(
     (
         *("su", "chroot", "unshare", "nsenter", "strace", "ltrace", "gdb", "flock"),
@@ -155,26 +163,30 @@ def without_options(words: Sequence[Word]) -> tuple[Word, ...]:
 def _wrapper(found: Found, part: Part, how: Wrapper, name: str, given: str | None, depth: int) -> None:
     if how.seen:
         found.parts.append(part)
-    words, at = part.words, 1
+    words, at, options = part.words, 1, True
     before = list(part.before)
     while at < len(words):
         text = words[at].text
-        if name == "env" and text.startswith(("-S", "--split-string", "-vS")):
-            return _split_string(found, words, at)
-        if text == "--":
-            at += 1
-            break
-        if name == "command" and text in ("-v", "-V"):
-            found.parts.append(part)
-            return None
-        if how.assigns and "=" in text and not text.startswith(("-", "=")):
+        if how.assigns and "=" in text and not (options and text.startswith("-")) and is_one(words[at]):
             before.append(text)
             at += 1
-        elif text.startswith("-") and len(text) > 1:
-            at += 2 if text in how.valued else 1
-        else:
+        elif not options or not text.startswith("-") or (text == "-" and name != "env"):
             break
+        elif text == "--":
+            options = False
+            at += 1
+        elif name == "env" and (text.startswith("--s") or ("S" in text and not text.startswith("--"))):
+            return _split_string(found, words, at, before)
+        elif name == "command" and text in ("-v", "-V"):
+            found.parts.append(part)
+            return None
+        elif count := taken(words, at, how.valued):
+            at += count
+        else:
+            return _unknown(found, part, name)
     inner = words[at + how.positional :]
+    if not all(is_one(word) for word in words[at : at + how.positional]) or (part.open and not inner):
+        return _unknown(found, part, name)
     if not inner:
         if not how.seen:
             found.parts.append(part)
@@ -183,14 +195,21 @@ def _wrapper(found: Found, part: Part, how: Wrapper, name: str, given: str | Non
     return None
 
 
-def _split_string(found: Found, words: Sequence[Word], at: int) -> None:
+def _unknown(found: Found, part: Part, name: str) -> None:
+    if part not in found.parts:
+        found.parts.append(part)
+    found.doubts.append(f"nobody knows which program `{name}` starts before it runs")
+
+
+def _split_string(found: Found, words: Sequence[Word], at: int, before: Sequence[str]) -> None:
     """`env -S "..."` splits a string into words; the rest of the words follows them."""
     text = words[at].text
     joined = text.removeprefix("--split-string=").removeprefix("-vS").removeprefix("-S")
     rest = words[at + 1 :]
     if text in ("-S", "--split-string", "-vS"):
         joined, rest = (rest[0].text, rest[1:]) if rest else ("", rest)
-    if not all(word.literal for word in (words[at], *rest)) or "\\" in joined or "$" in joined:
+    plain = text.startswith(("-S", "-vS")) or text.partition("=")[0] == "--split-string"
+    if not all(word.literal for word in (words[at], *rest)) or "\\" in joined or "$" in joined or before or not plain:
         found.doubts.append("nobody knows what `env -S` runs before it runs")
         return
     import shlex
@@ -205,20 +224,30 @@ def _xargs(found: Found, part: Part, depth: int) -> None:
         if text == "--":
             at += 1
             break
-        if text == "-I":
-            place = words[at + 1].text if at + 1 < len(words) else ""
-        elif text.startswith(("-I", "-i", "--replace")):
-            place = text.removeprefix("--replace").removeprefix("=").removeprefix("-I").removeprefix("-i") or "{}"
-        at += 2 if text in _XARGS else 1
+        count = taken(words, at, _XARGS, optional="iel")
+        if not count:
+            return _unknown(found, part, "xargs")
+        place = _placeholder(text, words[at + 1].text if count == 2 and at + 1 < len(words) else "") or place
+        at += count
     inner = _placed(words[at:], place)
     if not inner:
-        found.parts.append(part)
-        return
+        return _unknown(found, part, "xargs") if part.open else found.parts.append(part)
     if name_of(inner[0]) in SHELLS and len(inner) < 3:
         found.parts.append(part)
         found.doubts.append("`xargs` hands a shell what another program writes")
-        return
-    _take(found, Part(inner, part.before, open=True), None, depth + 1)
+        return None
+    return _take(found, Part(inner, part.before, open=True), None, depth + 1)
+
+
+def _placeholder(option: str, value: str) -> str:
+    """What `xargs` replaces in the words of its command, where this option is about it."""
+    if option.startswith("--"):
+        return (option.partition("=")[2] or "{}") if option.startswith("--r") else ""
+    letters, sign, rest = option[1:].partition("I")
+    if sign and not set(letters) & set("adELnPsiel"):
+        return rest or value
+    letters, sign, rest = option[1:].partition("i")
+    return rest or "{}" if sign and not set(letters) & set("adELnPsIel") else ""
 
 
 def _placed(words: Sequence[Word], place: str) -> tuple[Word, ...]:
@@ -227,6 +256,8 @@ def _placed(words: Sequence[Word], place: str) -> tuple[Word, ...]:
 
 
 def _find(found: Found, part: Part, depth: int) -> None:
+    if part.open:
+        return _unknown(found, part, "find")
     found.parts.append(part)
     words = part.words
     at = 1
@@ -236,6 +267,7 @@ def _find(found: Found, part: Part, depth: int) -> None:
             _take(found, Part(_placed(words[at + 1 : end], "{}"), part.before), None, depth + 1)
             at = end
         at += 1
+    return None
 
 
 def _ends(words: Sequence[Word], at: int) -> bool:
@@ -244,30 +276,21 @@ def _ends(words: Sequence[Word], at: int) -> bool:
 
 def _shell(found: Found, part: Part, given: str | None) -> None:
     """`sh -c SCRIPT` is its script; `sh FILE` a part; `sh` alone what it is given."""
-    words, at = part.words[1:], 0
-    while at < len(words) and words[at].text[:1] in ("-", "+") and len(words[at].text) > 1:
-        text = words[at].text
-        if not words[at].literal:
-            break
-        if text in ("--rcfile", "--init-file"):
-            found.parts.append(part)
-            found.doubts.append(f"`{text}` has a shell read a file first")
-            return
-        if not text.startswith("--") and "c" in text and text[0] == "-":
-            script = next(
-                (word for word in words[at + 1 :] if word.text[:1] not in ("-", "+") or not word.literal), None
-            )
-            _script(found, part, script)
-            return
-        at += 2 if text in ("-o", "+o", "-O", "+O") else 1
-    reads = all(word.text[:1] in ("-", "+") for word in words)
-    if not reads:
+    options = of_shell(part.words[1:])
+    if options.file:
         found.parts.append(part)
-        if not all(word.literal for word in words[at : at + 1]):
+        found.doubts.append(f"`{options.file}` has a shell read a file first")
+    elif not options.known:
+        _script(found, part, None)
+    elif options.command:
+        _script(found, part, options.rest[0] if options.rest else None)
+    elif options.rest and not options.stdin:
+        found.parts.append(part)
+        if not options.rest[0].literal:
             found.doubts.append(f"nobody knows which script `{part.text[:80]}` is before it runs")
     elif given is not None:
-        found.scripts.append(given)
-    elif not any(word.text in ("--version", "--help") for word in words):
+        _script(found, part, Word(given))
+    elif not any(word.text in ("--version", "--help") for word in part.words):
         found.parts.append(part)
         found.doubts.append(f"`{name_of(part.words[0])}` runs what another program writes")
 
@@ -296,4 +319,6 @@ def _words_as_script(found: Found, part: Part, name: str) -> None:
         found.parts.append(part)
         found.doubts.append(f"nobody knows what `{name}` runs before it runs")
         return
+    if part.before:
+        found.parts.append(part)
     found.scripts.append(" ".join(word.text for word in words))
