@@ -184,6 +184,11 @@ def _harmless(repo: Repository) -> dict[str, str]:
     return found
 
 
+def has_filter(repo: Repository, name: str) -> bool:
+    """Whether a configuration of the user says what the filter of this name does to a file that is added."""
+    return any(_config(repo, "--get", f"filter.{name}.{way}").strip("\0") for way in ("clean", "process"))
+
+
 def _config(repo: Repository, *question: str) -> str:
     # The user's own global configuration counts here, so this is the one call without our environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

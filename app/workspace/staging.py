@@ -7,7 +7,7 @@ of a nested repository become files, submodules stay as they are.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app.workspace.files import remove
@@ -16,10 +16,10 @@ from app.workspace.git import Git, GitError, joined
 _GITLINK = "160000"
 
 
-def stage(git: Git) -> str:
+def stage(git: Git, unfit: Callable[[list[str]], None] = lambda _: None) -> str:
     """Stages everything not ignored in `git.work_tree` over what `git.index` holds; the hash of the tree.
 
-    The index must be a private one; both must be given.
+    The index must be a private one; both must be given. `unfit` raises when one of the files may not be read as it is.
     """
     top = git.work_tree
     assert top is not None
@@ -29,6 +29,7 @@ def stage(git: Git) -> str:
     present = _Present(top)
     kept = [path for path in changed if present(path)]
     _drop(git, [path for path in changed if not present(path)])
+    unfit(kept)
     _make_readable(top, kept)
     git.run("update-index", "--add", "--replace", "-z", "--stdin", input=joined(kept))
     _restore(git, submodules, present)

@@ -1,5 +1,6 @@
 """Making a run's private repository and its worktrees, so that any crash on the way can be repeated."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.domain.activities import PrepareInput
@@ -10,7 +11,7 @@ from app.workspace.dependencies import carry_along, normal
 from app.workspace.files import copy_index, locked, remove, write_whole
 from app.workspace.git import Git, joined
 from app.workspace.places import head_ref, index_path, keep_ref, private_dir, private_git, run_folder, worktree_path
-from app.workspace.repository import START_REF, Repository, create_private, locate, publish, with_index
+from app.workspace.repository import START_REF, Repository, create_private, has_filter, locate, publish, with_index
 from app.workspace.staging import load, stage
 
 _UNFINISHED = (
@@ -66,7 +67,7 @@ def _create(data: Path, repo: Repository, order: PrepareInput) -> None:
 def _dirty_commit(repo: Repository, git: Git, folder: Path, run: str, head: str) -> str:
     """The user's tree as it is now, on top of HEAD; HEAD when they are the same."""
     index = folder / "dirty-index"
-    tree = stage(with_index(repo, Git(git.git_dir, None, repo.top), index))
+    tree = stage(with_index(repo, Git(git.git_dir, None, repo.top), index), unfit=lambda paths: _filtered(repo, paths))
     remove(index)
     if tree == git.resolve(head, "tree"):
         return head
@@ -76,6 +77,20 @@ def _dirty_commit(repo: Repository, git: Git, folder: Path, run: str, head: str)
     pack = str(folder / "objects" / "pack" / "pack")
     git.run("pack-objects", "--revs", "-q", pack, input=f"{commit}\n^{head}\n".encode())
     return commit
+
+
+def _filtered(repo: Repository, paths: Iterable[str]) -> None:
+    """Raises `UserError` for a file that git-crypt, LFS or the like changes on its way into git: we run no filter,
+    and as it lies in the checkout it must not get there (it may be plain where it is to be encrypted)."""
+    git = Git(repo.git_dir, repo.common_dir, repo.top)
+    asked = git.fields("check-attr", "-z", "--stdin", "filter", input=joined(paths))
+    for path, name in zip(asked[::3], asked[2::3], strict=True):
+        if has_filter(repo, name):
+            raise UserError(
+                f"`{path}` has changes that are not committed, and its filter `{name}`, which a run does not start, "
+                f"changes it on its way into git; `git -C {repo.top} add` it, then start again",
+                1,
+            )
 
 
 def _known(git: Git, name: str, repo: Repository) -> str:

@@ -1,5 +1,6 @@
 """prepare, commit and finish on real repositories, also hostile ones."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def test_a_run_leaves_the_users_repository_as_it_was_and_runs_nothing_of_it(desk
     before = snapshot(desk.repo)
 
     assert workspace.dirty_files(desk.repo) == ["a.txt"]
-    ws = desk.prepare(include_dirty=True)
+    with pytest.raises(UserError, match="`a.txt` .* its filter `evil`"):
+        desk.prepare(include_dirty=True)
+    ws = desk.prepare()
     (desk.tree(ws) / "new.txt").write_text("new\n")
     made = desk.commit(ws)
     done = desk.finish(ws, made.commit)
@@ -104,6 +107,29 @@ def test_a_dirty_tree_becomes_start_and_base_once(desk: Desk) -> None:
     assert done.diffstat.files == 1
     assert git(desk.repo, "fsck", "--connectivity-only", done.branch) == ""
     assert git(desk.repo, "show", f"{done.branch}~1:a.txt") == "dirty"
+
+
+@pytest.mark.parametrize("way", ["clean", "process"])
+def test_what_a_filter_hides_from_git_is_not_taken_along_as_it_lies_there(desk: Desk, way: str) -> None:
+    """git-crypt, LFS: a run starts no filter, and the plain file must not get into git."""
+    (desk.repo / ".gitattributes").write_text("*.key filter=crypt\n*.md filter=nothing\n")
+    git(desk.repo, "add", "-A")
+    git(desk.repo, "commit", "-q", "-m", "attributes")
+    (desk.repo / "a.key").write_text("secret\n")
+    (desk.repo / "a.md").write_text("plain\n")
+    git(desk.repo, "config", f"filter.crypt.{way}", "rev")
+    with pytest.raises(UserError, match=r"`a\.key` .* filter `crypt`.* add"):
+        desk.prepare(include_dirty=True)
+    plain = git(desk.repo, "hash-object", "--no-filters", "a.key")
+    assert plain not in git(desk.repo, "cat-file", "--batch-all-objects", "--batch-check")
+
+    git(desk.repo, "config", "--unset", f"filter.crypt.{way}")
+    git(desk.repo, "config", "filter.crypt.clean", "rev")
+    os.utime(desk.repo / "a.key", (1, 1))  # else it is as young as the index, and git looks closer
+    git(desk.repo, "add", "a.key")
+    ws = desk.prepare(include_dirty=True)
+    assert (desk.tree(ws) / "a.key").read_text() == "terces\n"
+    assert (desk.tree(ws) / "a.md").read_text() == "plain\n"
 
 
 def test_without_asking_for_it_the_dirty_tree_stays_out(desk: Desk) -> None:

@@ -4,6 +4,7 @@ A part is one program with its words, wherever it stands: behind `;`, `&&`, `|`,
 in a script inside `sh -c`. Whatever cannot be known before the command runs is a *doubt*, and doubts are asked.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,6 +26,7 @@ _RESERVED = frozenset(
         *("if", "while", "until", "for", "case", "select", "function"),
     )
 )
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*(\[.*\])?\+?=")
 _BLANKS = b" \t"
 
 
@@ -156,7 +158,7 @@ def _command(script: Script, node: "Node", source: bytes, depth: int) -> None:
     words += _after_redirects(script, node, source)
     if not words:
         return None
-    if words[0].literal and words[0].text in _RESERVED:
+    if words[0].text in _RESERVED or _ASSIGNS.match(words[0].text):
         return script.doubt("it cannot be read as a bash command")
     found = unwrapped(tuple(words), before, given=_given(node))
     script.parts.extend(found.parts)
@@ -218,11 +220,13 @@ def _whole(node: "Node", source: bytes) -> bool:
 
 def _given(node: "Node") -> str | None:
     """What the command reads on its input, where it is written there; None: unknown."""
-    redirects = [child for child in node.children if child.type.endswith("_redirect")]
+    redirects = list(node.children)
     parent = node.parent
     if parent is not None and parent.type == "redirected_statement" and parent.child_by_field_name("body") == node:
-        redirects += [child for child in parent.children if child.type.endswith("_redirect")]
-    if len(redirects) != 1 or redirects[0].type == "file_redirect":
+        redirects += parent.children
+    redirects += [inner for child in redirects if child.type == "heredoc_redirect" for inner in child.children]
+    redirects = [child for child in redirects if child.type.endswith("_redirect") and _reads(child)]
+    if len(redirects) != 1 or redirects[0].children[0].is_named:  # `3<<<`
         return None
     (redirect,) = redirects
     if redirect.type == "herestring_redirect":
@@ -233,3 +237,7 @@ def _given(node: "Node") -> str | None:
         return None
     changes = any(child.type not in ("heredoc_content",) for child in body.children) or "\\" in text_of(body)
     return text_of(body) if quoted(redirect) or not changes else None
+
+
+def _reads(redirect: "Node") -> bool:
+    return any(child.type.startswith("<") for child in redirect.children if not child.is_named)

@@ -7,71 +7,10 @@ from itertools import pairwise, zip_longest
 from app.tools.gate.options import is_one, of_shell, taken
 from app.tools.gate.shell import Part
 from app.tools.gate.words import Word
+from app.tools.gate.wrappers import HARMLESS_GIT, OPAQUE, RENAMES, SHELLS, WRAPPERS, XARGS, Wrapper
 
-SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash", "rbash"))
 _DEEP = 16
 """Wrappers around wrappers that are taken off."""
-
-
-@dataclass(frozen=True)
-class Wrapper:
-    """How a program that runs another one takes its words."""
-
-    valued: tuple[str, ...] = ()
-    """Options whose value is the next word."""
-    positional: int = 0
-    """Words of its own before the program."""
-    assigns: bool = False
-    """It takes NAME=value before the program."""
-    seen: bool = False
-    """It is a part of its own, too: it gives the program more than it would have."""
-
-
-_NICE = ("-n", "--adjustment")
-_SPLIT = ("-S", "--split-string")
-WRAPPERS: dict[str, Wrapper] = {
-    "timeout": Wrapper(("-s", "--signal", "-k", "--kill-after"), positional=1),
-    "time": Wrapper(("-f", "--format", "-o", "--output")),
-    "nice": Wrapper(_NICE),
-    "ionice": Wrapper(("-c", "--class", "-n", "--classdata")),
-    "chrt": Wrapper(("-T", "--sched-runtime", "-P", "--sched-period", "-D", "--sched-deadline"), positional=1),
-    "taskset": Wrapper((), positional=1),
-    "nohup": Wrapper(),
-    "setsid": Wrapper(),
-    "stdbuf": Wrapper(("-i", "--input", "-o", "--output", "-e", "--error")),
-    "command": Wrapper(),
-    "builtin": Wrapper(),
-    "exec": Wrapper(("-a",)),
-    "coproc": Wrapper(),
-    "busybox": Wrapper(),
-    "toybox": Wrapper(),
-    "env": Wrapper(("-u", "--unset", "-C", "--chdir", *_SPLIT), assigns=True),
-    "sudo": Wrapper(
-        (
-            *("-u", "--user", "-g", "--group", "-h", "--host", "-p", "--prompt", "-C", "--close-from", "-r", "--role"),
-            *("-t", "--type", "-T", "--command-timeout", "-U", "--other-user", "-D", "--chdir", "-R", "--chroot"),
-        ),
-        assigns=True,
-        seen=True,
-    ),
-    "doas": Wrapper(("-u", "-C"), seen=True),
-}
-_XARGS = (
-    *("-a", "--arg-file", "-d", "--delimiter", "-E", "-L", "-n", "--max-args", "-P", "--max-procs", "-s", "-I"),
-    *("--max-chars", "--process-slot-var"),
-)
-_OPAQUE = frozenset(
-    (
-        *("su", "chroot", "unshare", "nsenter", "strace", "ltrace", "gdb", "flock"),
-        *("parallel", "systemd-run", "script", "setpriv", "runuser", "pkexec", "firejail", "bwrap"),
-        *("tmux", "screen", "at", "batch", "entr", "fakeroot", "prlimit", "numactl"),
-        *("rlwrap", "expect", "unbuffer", "setarch", "start-stop-daemon"),
-    )
-)
-_RENAMES = frozenset(("alias", "enable", "hash", "shopt", "bind", "complete"))
-"""They change what later words mean."""
-_HARMLESS_GIT = ("user.", "author.", "committer.", "color.", "advice.", "core.quotepath=", "init.defaultbranch=",
-                 "commit.gpgsign=false", "core.autocrlf=", "core.abbrev=", "safe.directory=")  # fmt: skip
 
 
 @dataclass
@@ -120,9 +59,9 @@ def _take(found: Found, part: Part, given: str | None, depth: int) -> None:
 
 
 def _odd(found: Found, part: Part, name: str) -> None:
-    if name in _OPAQUE:
+    if name in OPAQUE:
         found.doubts.append(f"`{name}` runs another program in a way that is not read")
-    elif name in _RENAMES and len(part.words) > 1:
+    elif name in RENAMES and len(part.words) > 1:
         found.doubts.append(f"`{name}` changes what later words mean")
     elif name in ("source", ".") and not all(word.literal for word in part.words[1:2]):
         found.doubts.append(f"nobody knows what `{name}` reads before it runs")
@@ -138,7 +77,7 @@ def _git(words: Sequence[Word]) -> list[str]:
             if word.text not in _values(words):
                 break
             continue
-        if word.text == "-c" and not following.text.lower().startswith(_HARMLESS_GIT):
+        if word.text == "-c" and not following.text.lower().startswith(HARMLESS_GIT):
             doubts.append(f"`git -c {following.text[:80]}` may run another program")
         if word.text.startswith(("--exec-path=", "--config-env")) or not word.literal:
             doubts.append(f"`git {word.text[:80]}` may run another program")
@@ -224,7 +163,7 @@ def _xargs(found: Found, part: Part, depth: int) -> None:
         if text == "--":
             at += 1
             break
-        count = taken(words, at, _XARGS, optional="iel")
+        count = taken(words, at, XARGS, optional="iel")
         if not count:
             return _unknown(found, part, "xargs")
         place = _placeholder(text, words[at + 1].text if count == 2 and at + 1 < len(words) else "") or place
