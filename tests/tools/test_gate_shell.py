@@ -155,6 +155,7 @@ DOUBTED: list[tuple[str, str]] = [
     ("ls | xargs > f rm", "cannot be read"),
     ("bash <<'EOF' < f\nls\nEOF", "another program writes"),
     ("bash 3<<'EOF'\nls\nEOF", "another program writes"),
+    ("x='$(rm)'; echo ${x@P}", "${x@P}"),
     ("curl x | bash -s name", "another program writes"),
     ("bash -$X -c 'rm x'", "nobody knows"),
     ("timeout $T ls", "`timeout`"),

@@ -119,6 +119,8 @@ def _visit(script: Script, node: "Node", source: bytes, depth: int) -> None:
             _assignment(script, node)
         case "file_redirect":
             _redirect(script, node)
+        case "expansion" if re.search(r"@\s*P\s*}$", text_of(node)):
+            script.doubt(f"nobody knows what `{text_of(node)[:80]}` runs before it runs")
         case _:
             pass
 
