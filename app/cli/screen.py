@@ -196,7 +196,7 @@ def show_outcome(view: RunView, link: str = "") -> None:
         stat = result.diffstat
         out.print(f"branch [bold]{result.branch}[/bold]: {counted(stat.files, 'file')}, +{stat.added} -{stat.removed}")
     else:
-        out.print("nothing was changed")
+        out.print("no branch was made" if result.outcome == "failed" else "nothing was changed")
     if link:
         out.print(f"[dim]Temporal: {link}[/dim]")
     for line in next_commands(view):

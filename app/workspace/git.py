@@ -7,6 +7,7 @@ ours; in the user's repository only references and objects are read and written.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,8 @@ _SETTINGS = {
 _OPTIONS = tuple(part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}"))
 _LITTLE = 1 << 20
 """Bytes: a disk with less is full."""
+_GONE = re.compile(r"unable to normalize alternate object path: (.+)")
+"""What git says when the user's objects, which a run's repository borrows, were moved or removed."""
 _KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT")
 
 
@@ -64,7 +67,13 @@ class GitError(UserError):
         said = "; ".join(words[-3:])[:600] or f"exit {exit_code}"
         self.full = _full(where, stderr)
         advice = "; free some space and try again" if self.full else ""
-        super().__init__(f"`git {args[0]}` failed in `{where}`: {said}{advice}", 1)
+        gone = _GONE.search(stderr)
+        super().__init__(
+            f"the repository that `{gone[1]}` belonged to is gone; put it back there, then `ctl continue`"
+            if gone
+            else f"`git {args[0]}` failed in `{where}`: {said}{advice}",
+            1,
+        )
         self.exit_code = exit_code
         self.stderr = stderr
 

@@ -50,7 +50,7 @@ def test_a_run_leaves_the_users_repository_as_it_was_and_runs_nothing_of_it(desk
     before = snapshot(desk.repo)
 
     assert workspace.dirty_files(desk.repo) == ["a.txt"]
-    with pytest.raises(UserError, match="`a.txt` .* its filter `evil`"):
+    with pytest.raises(UserError, match=r"`a.txt` .* its filter `evil`"):
         desk.prepare(include_dirty=True)
     ws = desk.prepare()
     (desk.tree(ws) / "new.txt").write_text("new\n")
@@ -257,3 +257,13 @@ def test_a_change_of_the_same_length_right_after_the_index_is_seen(desk: Desk) -
         git(desk.repo, "commit", "-q", "-m", "again")
         (desk.repo / "a.txt").write_text(f"{number:03}x\n")
         assert workspace.dirty_files(desk.repo) == ["a.txt"]
+
+
+def test_a_repository_that_moves_away_during_a_run_is_said_and_loses_nothing(desk: Desk) -> None:
+    ws = desk.prepare()
+    (desk.tree(ws) / "new.txt").write_text("new\n")
+    away = desk.repo.rename(desk.repo.with_name("away"))
+    with pytest.raises(UserError, match=r"repository that `.*/project/.git/objects` belonged to is gone; put it back"):
+        desk.commit(ws)
+    away.rename(desk.repo)
+    assert desk.finish(ws, desk.commit(ws).commit).diffstat.files == 1
