@@ -67,7 +67,9 @@ def _all(text: str, old: str) -> tuple[tuple[int, int], ...]:
     places: list[tuple[int, int]] = []
     at = text.find(old)
     while at >= 0:
-        places.append((at, at + len(old)))
+        # A line feed at its beginning is the whole end of that line: its carriage return does not stay behind.
+        halved = old[0] == "\n" and text[max(at - 1, 0)] == "\r"
+        places.append((at - halved, at + len(old)))
         at = text.find(old, at + len(old))
     return tuple(places)
 

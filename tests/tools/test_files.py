@@ -88,6 +88,9 @@ async def test_edit_keeps_line_endings_and_odd_bytes(call, worktree: Path) -> No
     assert (worktree / "a").read_bytes() == b"1\r\n2\r\n3\r\n\xff\r\n"
     assert (await call("edit", path="a", old="3", new="3\n4")).status == "ok"
     assert (worktree / "a").read_bytes() == b"1\r\n2\r\n3\r\n4\r\n\xff\r\n"
+    assert (await call("edit", path="a", old="\n4", new="\n5\n6")).status == "ok"
+    assert (await call("edit", path="a", old="\n2", new="")).status == "ok"
+    assert (worktree / "a").read_bytes() == b"1\r\n3\r\n5\r\n6\r\n\xff\r\n"
 
 
 async def test_multiedit_is_all_or_nothing(call, worktree: Path) -> None:
