@@ -21,7 +21,9 @@ from app.workspace.git import EMAIL, NAME, Git, GitError
 START_REF = "refs/codetether/start"
 """In the private repository: the commit that the run started from."""
 
-_HARMLESS = "autocrlf|eol|filemode|symlinks|ignorecase|precomposeunicode|checkstat|trustctime"
+_HARMLESS = "autocrlf|eol|filemode|symlinks|precomposeunicode|checkstat|trustctime"
+"""Not `ignorecase`: git finds out itself whether the folder of the run's worktrees ignores case. Where it does not,
+and the setting says so, a file whose name changed in case alone is deleted under the old name and never added."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,17 @@ class _Discovery(Git):
         return {name: value for name, value in super()._environment().items() if name != "GIT_WORK_TREE"}
 
 
+class _Checkout(Git):
+    """Tells names apart as the file system of the user's checkout does."""
+
+    def _environment(self) -> dict[str, str]:
+        assert self.work_tree is not None
+        other = self.work_tree / ".GIT"
+        ignores = other.exists() and other.samefile(self.work_tree / ".git")
+        told = {"COUNT": "1", "KEY_0": "core.ignorecase", "VALUE_0": "true" if ignores else "false"}
+        return super()._environment() | {f"GIT_CONFIG_{name}": value for name, value in told.items()}
+
+
 def create_private(repo: Repository, target: Path, start: str) -> Git:
     """Makes the private repository at `target`, its HEAD and `START_REF` at `start`.
 
@@ -148,7 +161,7 @@ def with_index(repo: Repository, git: Git, index: Path) -> Git:
     """`git` with a copy of the user's index at `index`; a fresh one where it cannot be read."""
     remove(index)
     theirs = repo.git_dir / "index"
-    git = Git(git.git_dir, git.common_dir, repo.top, index, lock=git.lock)
+    git = _Checkout(git.git_dir, git.common_dir, repo.top, index, lock=git.lock)
     if theirs.is_file():
         copy_index(theirs, index)
         try:

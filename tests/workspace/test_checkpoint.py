@@ -70,6 +70,26 @@ def test_files_that_become_folders_and_links(desk: Desk) -> None:
     assert git(private, "ls-tree", "-r", "--name-only", made.commit).splitlines() == [".gitignore", "a.txt"]
 
 
+@pytest.mark.parametrize("dirty", [False, True], ids=["agent", "user"])
+def test_a_name_that_changes_in_case_alone_is_kept_whatever_the_configuration_says(desk: Desk, dirty: bool) -> None:
+    """A repository that came from a Mac or from Windows says that case does not count."""
+    if (desk.repo / "A.TXT").exists():
+        pytest.skip("this file system ignores case")
+    git(desk.repo, "config", "core.ignorecase", "true")
+    if dirty:
+        (desk.repo / "a.txt").rename(desk.repo / "A.txt")
+        assert workspace.dirty_files(desk.repo) == ["a.txt", "A.txt"]
+    ws = desk.prepare(include_dirty=dirty)
+    tree = desk.tree(ws)
+    if not dirty:
+        (tree / "a.txt").rename(tree / "A.txt")
+    (tree / "TESTS").mkdir()
+    (tree / "TESTS" / "b").write_text("b\n")
+    done = desk.finish(ws, desk.commit(ws).commit)
+    names = git(desk.repo, "ls-tree", "-r", "--name-only", done.branch).splitlines()
+    assert names == [".gitignore", "A.txt", "TESTS/b", "tests/test_a.py"]
+
+
 def agent_git(tree: Path, *args: str) -> None:
     subprocess.run(["git", *args], cwd=tree, check=True, capture_output=True)
 
