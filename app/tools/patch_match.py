@@ -43,6 +43,7 @@ def apply_hunks(before: Lines, hunks: Sequence[Hunk], where: str) -> Lines:
             final = not hunk.new_unended and (final or hunk.old_unended)
             if before.crlf and not any(text.endswith("\r") for _, text in changes):
                 after = _ended(after, final=final)
+                lines[at - 1 : at] = _ended(lines[at - 1 : at], final=final or bool(after))
         lines[at : at + len(old)] = after
         if hunk.start is not None:
             shift = at - hunk.start + len(after) - len(old)

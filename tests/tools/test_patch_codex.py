@@ -62,6 +62,8 @@ async def test_all_kinds_at_once(apply, worktree: Path) -> None:
         ("a\r\nb\r\nc\r\n", "@@\n a\n-b\n+B\n+BB\n c", "a\r\nB\r\nBB\r\nc\r\n"),
         ("a\r\nb", "@@\n a\n-b\n+B", "a\r\nB"),
         ("a\r\nb", "@@\n b\n+c", "a\r\nb\r\nc"),
+        ("a\r\nb", "@@\n+c", "a\r\nb\r\nc"),
+        ("a\r\nb", "@@\n-b", "a"),
         ("x\nx\nx\n", "@@ -2,1 +2,1 @@\n-x\n+y", "x\ny\nx\n"),
         ("a\n", "@@\n-a", ""),
         ("--- a\n+++ b\n", "@@\n---- a\n+--- c\n +++ b", "--- c\n+++ b\n"),
