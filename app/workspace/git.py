@@ -54,8 +54,6 @@ _SETTINGS = {
 _OPTIONS = tuple(part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}"))
 _LITTLE = 1 << 20
 """Bytes: a disk with less is full."""
-_GONE = re.compile(r"unable to normalize alternate object path: (.+)")
-"""What git says when the user's objects, which a run's repository borrows, were moved or removed."""
 _KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "SYSTEMROOT")
 
 
@@ -67,15 +65,21 @@ class GitError(UserError):
         said = "; ".join(words[-3:])[:600] or f"exit {exit_code}"
         self.full = _full(where, stderr)
         advice = "; free some space and try again" if self.full else ""
-        gone = _GONE.search(stderr)
-        super().__init__(
-            f"the repository that `{gone[1]}` belonged to is gone; put it back there, then `ctl continue`"
-            if gone
-            else f"`git {args[0]}` failed in `{where}`: {said}{advice}",
-            1,
-        )
+        super().__init__(_known(stderr) or f"`git {args[0]}` failed in `{where}`: {said}{advice}", 1)
         self.exit_code = exit_code
         self.stderr = stderr
+
+
+def _known(stderr: str) -> str:
+    """Our own sentence for what git says of objects that are not there; empty for anything else."""
+    if gone := re.search("unable to normalize alternate object path: (.+)", stderr):
+        return f"the repository that `{gone[1]}` belonged to is gone; put it back there, then `ctl continue`"
+    if missing := re.search(r"unable to read sha1 file of (.+) \(", stderr):
+        return (
+            f"the contents of `{missing[1]}` are not in the repository, which is no full clone; "
+            "get them with `git fetch --refetch --no-filter` there, then start again"
+        )
+    return ""
 
 
 def _full(where: Path, stderr: str) -> bool:

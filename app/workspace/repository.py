@@ -117,8 +117,9 @@ def create_private(repo: Repository, target: Path, start: str) -> Git:
     (target / "objects" / "info" / "alternates").write_bytes(_alternate(repo.objects))
     if (shallow := repo.common_dir / "shallow").is_file():
         (target / "shallow").write_bytes(shallow.read_bytes())
-    if (exclude := repo.common_dir / "info" / "exclude").is_file():
-        (target / "info" / "exclude").write_bytes(exclude.read_bytes())
+    for name in ("exclude", "attributes"):
+        if (rules := repo.common_dir / "info" / name).is_file():
+            (target / "info" / name).write_bytes(rules.read_bytes())
     (target / "packed-refs").write_bytes(_references(repo))
     git = Git(target)
     for key, value in (_OURS | _harmless(repo)).items():
@@ -192,8 +193,9 @@ def _harmless(repo: Repository) -> dict[str, str]:
         key, separator, value = entry.partition("\n")
         if separator:
             found[key] = value
-    if ignores := _config(repo, "--type=path", "--get", "core.excludesFile").split("\0")[0]:
-        found["core.excludesFile"] = str(repo.top / ignores)
+    for key in ("core.excludesFile", "core.attributesFile"):
+        if rules := _config(repo, "--type=path", "--get", key).split("\0")[0]:
+            found[key] = str(repo.top / rules)
     return found
 
 

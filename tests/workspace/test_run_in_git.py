@@ -267,3 +267,25 @@ def test_a_repository_that_moves_away_during_a_run_is_said_and_loses_nothing(des
         desk.commit(ws)
     away.rename(desk.repo)
     assert desk.finish(ws, desk.commit(ws).commit).diffstat.files == 1
+
+
+def test_attributes_that_only_the_users_git_knows_count(desk: Desk, tmp_path: Path) -> None:
+    (desk.repo / ".git" / "info").mkdir(exist_ok=True)
+    (desk.repo / ".git" / "info" / "attributes").write_text("*.win text eol=crlf\n")
+    (tmp_path / "attributes").write_text("*.dos text eol=crlf\n")
+    git(desk.repo, "config", "core.attributesFile", str(tmp_path / "attributes"))
+    done = desk.finished({"a.win": "a\r\n", "b.dos": "b\r\n"})
+    workspace.merge(desk.repo, done.branch, squash=False, message="m")
+    assert git(desk.repo, "cat-file", "-p", "HEAD:a.win") == "a"
+    assert git(desk.repo, "ls-files", "--eol", "a.win", "b.dos").count("i/lf") == 2
+    assert git(desk.repo, "status", "--short") == ""
+
+
+def test_a_partial_clone_without_the_files_is_told_how_to_get_them(desk: Desk) -> None:
+    (desk.repo / "new.txt").write_text("new\n")
+    git(desk.repo, "add", "-A")
+    git(desk.repo, "commit", "-q", "-m", "new")
+    blob = git(desk.repo, "rev-parse", "HEAD:new.txt")
+    (desk.repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(UserError, match=r"contents of `new.txt` .* no full clone; get them with `git fetch --refetch"):
+        desk.prepare()
