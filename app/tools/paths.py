@@ -42,6 +42,16 @@ def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
         return False  # it is the name of nothing: the call fails with this sentence
 
 
+def inside(workspace: Workspace, worktree: Path, path: str) -> str:
+    """The path below the worktree that this one leads to, symlinks followed; empty where it leads out of it."""
+    if path.startswith(OUTPUT) or outside(workspace, worktree, path):
+        return ""
+    try:
+        return os.path.relpath(_real(workspace, worktree, path), top_of(worktree))
+    except ToolError:
+        return ""
+
+
 def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:
     """The real path in the worktree, symlinks followed; it may not exist.
 

@@ -167,6 +167,18 @@ def test_paths_are_globs_below_the_repository(gate: Gate) -> None:
     assert gate("read", given=given, path="/etc/passwd").verdict == "ask"
 
 
+def test_a_link_hides_nothing_from_rules_and_from_what_is_protected(gate: Gate) -> None:
+    for folder in ("secret", ".github/workflows", "src"):
+        (gate.worktree / folder).mkdir(parents=True)
+    (gate.worktree / "s").symlink_to("secret")
+    (gate.worktree / "src" / "w").symlink_to("../.github/workflows")
+    assert gate("read", given=rules(deny="read: secret/*"), path="s/key").verdict == "deny"
+    assert gate("read", given=rules(deny="read: s/*"), path="s/key").verdict == "deny"
+    assert gate("write", path="src/w/ci.yml", content="").verdict == "ask"
+    assert gate("write", given=rules(allow="write: src/*"), path="src/w/ci.yml", content="").verdict == "ask"
+    assert gate("write", given=rules(allow="write: *"), path="src/w/ci.yml", content="").verdict == "allow"
+
+
 def test_always_writes_a_rule_for_exactly_this_call(gate: Gate) -> None:
     asked = gate("bash", command="curl x && $CMD", network=True)
     tool, _, pattern = asked.rule.partition(": ")

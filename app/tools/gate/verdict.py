@@ -9,7 +9,7 @@ from app.tools.gate import places
 from app.tools.gate.rules import allows, glob, of_tool, shown, strictest, touches
 from app.tools.gate.sandbox import Sandbox
 from app.tools.gate.shell import Part, Script, read
-from app.tools.paths import composed
+from app.tools.paths import composed, inside
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,23 @@ def _named(subject: Subject, name: str, standing: Standing, rules: Sequence[Rule
     why = ""
     if subject.paths:
         why = places.of_path(standing.workspace, standing.worktree, name)
-        if not why and subject.effect == "write" and standing.mode == "ask" and places.protected(name):
-            why = f"`{name[:200]}` is a protected file"
+        if not why and subject.effect == "write" and standing.mode == "ask":
+            real = inside(standing.workspace, standing.worktree, name)
+            why = f"`{name[:200]}` is a protected file" if places.protected(name) or places.protected(real) else ""
     elif subject.network:
         why = "it wants the network"
     if not rules:
         return _point(name, why, None)
     shapes = _shapes(name, standing.workspace) if subject.paths else (name,)
-    about = [rule for rule in rules if any(glob(composed(shape), composed(rule.pattern)) for shape in shapes)]
+    real = inside(standing.workspace, standing.worktree, name) if subject.paths else ""
+    led = (real,) if real and real not in shapes else ()  # where links lead: an allowing rule must cover that, too
+    about = [rule for rule in rules if _about(rule, shapes, led)]
     return _point(name, why, strictest(about))
+
+
+def _about(rule: Rule, written: tuple[str, ...], led: tuple[str, ...]) -> bool:
+    fits = [any(glob(composed(shape), composed(rule.pattern)) for shape in shapes) for shapes in (written, led)]
+    return all(fits) if led and rule.verdict == "allow" else any(fits)
 
 
 def _shapes(path: str, workspace: Workspace) -> tuple[str, ...]:
