@@ -49,7 +49,8 @@ def segments(folder: Path) -> list[Segment]:
 
 def with_limits(found: list[Segment]) -> Iterator[tuple[Segment, int | None]]:
     """Each segment with the offset where the next one takes over, which is where it ends."""
-    return zip(found, [*(segment.start for segment in found[1:]), None], strict=True)
+    limits = [*(segment.start for segment in found[1:]), None]
+    return zip(found, limits[: len(found)], strict=True)
 
 
 def holding(folder: Path, offset: int) -> Segment | None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.session import EventRange, Ids, NewRecord
-from app.stream import Diverged, Stream, digest, fork
+from app.stream import Damaged, Diverged, Stream, digest, fork
 from app.stream.tail import scan
 
 IDS = Ids(session_id="s")
@@ -212,6 +212,15 @@ def test_a_lost_tail_is_said_not_papered_over(tmp_path: Path) -> None:
     os.truncate(stream.folder / f"{0:020d}.jsonl", first.end + 10)
     with pytest.raises(Diverged, match="its disk lost the rest"):
         append(Stream(tmp_path, "s"), second.end, "c", "three")
+
+
+def test_a_stream_that_is_not_there_has_no_batches_and_is_said_to_be_lost(tmp_path: Path) -> None:
+    stream = Stream(tmp_path, "s")
+    assert (stream.end(), stream.batches()) == (0, [])
+    with pytest.raises(Damaged, match="holds no bytes 0 to 9"):
+        stream.history(9)
+    with pytest.raises(Damaged, match="holds no bytes 0 to 9"):
+        stream.read(EventRange(session_id="s", end=9))
 
 
 def test_a_fork_goes_on_by_reference_and_leaves_its_parent_alone(tmp_path: Path) -> None:
