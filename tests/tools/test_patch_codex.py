@@ -93,6 +93,8 @@ async def test_updates(apply, worktree: Path, before: str, hunks: str, after: st
         ("*** Delete File: f\n*** Update File: f\n@@\n-x", "deleted earlier"),
         ("*** Update File: f\n*** Move to: ../f\n@@\n y\n-x", "leads out"),
         ("*** Add File: .git/hooks/post-commit\n+x", "git"),
+        ("*** Add File: new/deep/x\n+x\n*** Add File: new\n+x", "cannot exist"),
+        ("*** Add File: new\n+x\n*** Add File: new/x\n+x", "cannot exist"),
         ("*** Rename File: f", "not understood"),
         ("", "changes no file"),
     ],
