@@ -112,7 +112,8 @@ def _wanted_file(git: Git, ws: Workspace, worktree: Path, name: str) -> bool:
 
 
 def _tracked(git: Git, commit: str, name: str) -> bool:
-    return name in kinds(git, commit, [name])
+    """Whether the commit has files there; of a submodule it has none."""
+    return kinds(git, commit, [name]).get(name, "commit") != "commit"
 
 
 def _mount_point(worktree: Path, name: str) -> None:

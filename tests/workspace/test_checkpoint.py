@@ -194,3 +194,15 @@ def test_a_submodule_stays_as_it_is_and_nothing_of_it_runs(desk: Desk, tmp_path:
     assert made.diffstat.files == 1
     assert git(private, "ls-tree", made.commit, "lib") == git(private, "ls-tree", ws.base, "lib")
     assert not marker.exists()
+
+
+def test_a_submodule_can_be_linked_so_that_commands_see_its_files(desk: Desk, tmp_path: Path) -> None:
+    library = new_repository(tmp_path / "library")
+    git(desk.repo, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "lib")
+    git(desk.repo, "commit", "-qm", "submodule")
+    settings = desk.settings.model_copy(update={"link": ("lib",)})
+    one = Desk(desk.repo, settings)
+    ws = one.prepare()
+    assert workspace.mounts(one.data, ws, settings).readonly == ((desk.repo / "lib", f"{ws.root}/lib"),)
+    (one.tree(ws) / "b.txt").write_text("b")
+    assert one.commit(ws).diffstat.files == 1
