@@ -136,6 +136,7 @@ _OURS = {
     "core.hooksPath": os.devnull,
     "gc.auto": "0",
     "advice.detachedHead": "false",
+    "diff.ignoreSubmodules": "all",  # a linked one names a git directory that is not there
 }
 """For the git calls that an agent makes in its shell."""
 

@@ -204,5 +204,7 @@ def test_a_submodule_can_be_linked_so_that_commands_see_its_files(desk: Desk, tm
     one = Desk(desk.repo, settings)
     ws = one.prepare()
     assert workspace.mounts(one.data, ws, settings).readonly == ((desk.repo / "lib", f"{ws.root}/lib"),)
+    (one.tree(ws) / "lib" / ".git").write_text("gitdir: ../.git/modules/lib\n")  # as a command sees it
+    agent_git(one.tree(ws), "status")
     (one.tree(ws) / "b.txt").write_text("b")
     assert one.commit(ws).diffstat.files == 1
