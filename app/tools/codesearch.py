@@ -68,7 +68,7 @@ def _codesearch(args: CodeSearch, ctx: ToolContext) -> Output:
     place = resolve(ctx, args.path)
     if not place.exists():
         raise ToolError(missing(ctx, place, args.path))
-    refuse_unreadable(place)
+    refuse_unreadable(place, args.path)
     if not re.fullmatch(r"[\w$~?!]+", args.name):
         raise ToolError(f"`{args.name}` is no name of a symbol; search for text with `grep`")
     files = _holding(args.name, place)

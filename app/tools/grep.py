@@ -35,7 +35,7 @@ def _grep(args: Grep, ctx: ToolContext) -> Output:
     place = resolve(ctx, args.path)
     if not place.exists():
         raise ToolError(missing(ctx, place, args.path))
-    refuse_unreadable(place)
+    refuse_unreadable(place, args.path)
     folder, target = (place, ".") if place.is_dir() else (place.parent, f"./{place.name}")
     wanted = set(files(ctx, folder, args.glob)) if args.glob else None
     found, count, more = _matches(args, ctx, folder, target, wanted)

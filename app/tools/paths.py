@@ -98,8 +98,10 @@ def shown(ctx: ToolContext, real: Path) -> str:
     return f"{OUTPUT}{real.stem}" if real.parent == output else str(real)
 
 
-def refuse_unreadable(real: Path) -> None:
-    """Raises `PermissionError` for a file that rg would pass over in silence."""
+def refuse_unreadable(real: Path, written: str) -> None:
+    """Raises `PermissionError` for a file that rg would pass over in silence, `ToolError` for one it would wait for."""
+    if not real.is_dir() and not real.is_file():
+        raise ToolError(f"`{written}` is not a regular file and cannot be searched; name a file or a folder")
     if not os.access(real, os.R_OK):
         raise PermissionError(errno.EACCES, "permission denied", str(real))
 

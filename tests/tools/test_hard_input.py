@@ -67,7 +67,8 @@ async def test_links_in_a_circle_end(context, worktree: Path) -> None:
 async def test_a_pipe_and_a_missing_file_are_sentences(context, worktree: Path) -> None:
     os.mkfifo(worktree / "pipe")
     for path, words in (("pipe", "not a regular file"), ("gone", "does not exist")):
-        for tool, more in (("read", {}), ("multiedit", {"edits": [{"old": "a", "new": "b"}]})):
+        searches = (("grep", {"pattern": "x"}), ("codesearch", {"name": "x"}))  # rg would wait for who writes to it
+        for tool, more in (("read", {}), ("multiedit", {"edits": [{"old": "a", "new": "b"}]}), *searches):
             refused = await call(context(), tool, path=path, **more)
             assert refused.status == "error" and words in refused.text
 
