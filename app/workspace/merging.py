@@ -62,14 +62,14 @@ def merge(repo: Path, branch: str, *, squash: bool, message: str) -> Merged:
     _refuse_in_the_way(place, head, tip, branch)
     if squash:
         return _squash(place, branch, message, head)
-    done = _theirs(place, "merge", "--no-ff", "--no-autostash", "-m", message, branch)
+    done = _theirs(place, "merge", "--no-ff", "--no-squash", "--commit", "--no-autostash", "-m", message, branch)
     if done != 0:
         _take_back(place, branch, done, head)
     return Merged(commit=place.head)
 
 
 def _squash(place: Repository, branch: str, message: str, head: str) -> Merged:
-    done = _theirs(place, "merge", "--squash", "--no-autostash", branch)
+    done = _theirs(place, "merge", "--squash", "--ff", "--no-autostash", branch)  # `merge.ff` may say otherwise
     if done != 0:
         _take_back(place, branch, done, head)
     if not _staged(place.git):

@@ -175,3 +175,22 @@ def test_collecting_keeps_the_branch_also_without_the_repository(desk: Desk) -> 
     desk.prepare("run-2")
     workspace.remove_run_files(desk.data, desk.repo.parent / "gone", "run-2")
     assert not workspace.private_dir(desk.data, "run-2").exists()
+
+
+@pytest.mark.parametrize("squash", [False, True])
+@pytest.mark.parametrize("asked", ["--no-commit", "--squash", "--no-ff", "--ff-only"])
+@pytest.mark.parametrize("ff", ["false", "only"])
+def test_a_merge_is_made_whatever_the_configuration_of_merges_says(
+    desk: Desk, squash: bool, asked: str, ff: str
+) -> None:
+    done = desk.finished({"new.txt": "new\n"})
+    (desk.repo / "b.txt").write_text("b\n")
+    git(desk.repo, "add", "b.txt")
+    git(desk.repo, "commit", "-qm", "b")
+    git(desk.repo, "config", "merge.ff", ff)
+    git(desk.repo, "config", f"branch.{git(desk.repo, 'branch', '--show-current')}.mergeOptions", asked)
+    merged = workspace.merge(desk.repo, done.branch, squash=squash, message="m")
+    assert merged.commit == git(desk.repo, "rev-parse", "HEAD")
+    assert git(desk.repo, "show", "HEAD:new.txt") == "new"
+    assert git(desk.repo, "status", "--short") == ""
+    assert len(git(desk.repo, "log", "-1", "--format=%P").split()) == (1 if squash else 2)
