@@ -7,7 +7,7 @@ from itertools import pairwise, zip_longest
 from app.tools.gate.options import is_one, of_shell, taken
 from app.tools.gate.shell import Part
 from app.tools.gate.words import Word
-from app.tools.gate.wrappers import HARMLESS_GIT, OPAQUE, RENAMES, SHELLS, WRAPPERS, XARGS, Wrapper
+from app.tools.gate.wrappers import GIT_RUNS, HARMLESS_GIT, OPAQUE, RENAMES, SHELLS, WRAPPERS, XARGS, Wrapper
 
 _DEEP = 16
 """Wrappers around wrappers that are taken off."""
@@ -81,6 +81,9 @@ def _git(words: Sequence[Word]) -> list[str]:
             doubts.append(f"`git -c {following.text[:80]}` may run another program")
         if word.text.startswith(("--exec-path=", "--config-env")) or not word.literal:
             doubts.append(f"`git {word.text[:80]}` may run another program")
+    command, *rest = [word.text for word in without_options((Word("git"), *words))[1:]] or [""]
+    if command in GIT_RUNS and any(text.startswith(GIT_RUNS[command]) for text in rest):
+        doubts.append(f"`git {command}` runs another program in a way that is not read")
     return doubts
 
 
@@ -88,7 +91,7 @@ def _values(words: Sequence[Word]) -> list[str]:
     return [following.text for word, following in pairwise(words) if word.text in _GIT_VALUED]
 
 
-_GIT_VALUED = ("-c", "-C", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env")
+_GIT_VALUED = ("-c", "-C", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env", "--attr-source")
 
 
 def without_options(words: Sequence[Word]) -> tuple[Word, ...]:

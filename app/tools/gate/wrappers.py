@@ -64,3 +64,12 @@ RENAMES = frozenset(("alias", "enable", "hash", "shopt", "bind", "complete"))
 """They change what later words mean."""
 HARMLESS_GIT = ("user.", "author.", "committer.", "color.", "advice.", "core.quotepath=", "init.defaultbranch=",
                  "commit.gpgsign=false", "core.autocrlf=", "core.abbrev=", "safe.directory=")  # fmt: skip
+GIT_RUNS = {
+    "bisect": ("run",),
+    "submodule": ("foreach",),
+    "rebase": ("-x", "--ex"),
+    "difftool": ("-x", "--ext"),
+    "grep": ("-O", "--open"),
+    "filter-branch": ("--",),
+}
+"""Commands of git that run other programs, and how the words begin with which they do."""
