@@ -103,6 +103,8 @@ def _listed(folder: Path, options: tuple[str, ...]) -> set[str]:
 
 
 def _sentence(stderr: str) -> str:
+    if "is not allowed in a regex" in stderr:
+        return "the pattern holds a line feed, but lines are searched one by one; search for a part of one line"
     said = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
     what = (errors or said or ["it failed without a word"])[-1].removeprefix("rg: ")

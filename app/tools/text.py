@@ -184,6 +184,6 @@ def _near(real: Path) -> list[Path]:
         names = [name for name in os.listdir(real.parent) if not sensitive(name) and name != ".git"]  # noqa: PTH208
     except OSError:
         return []
-    lower = {name.lower(): name for name in names}
+    lower = {name.lower(): name for name in names if name != real.name}  # it may be a link that leads nowhere
     close = difflib.get_close_matches(real.name.lower(), list(lower), n=3, cutoff=0.6)
     return [real.parent / lower[name] for name in close]

@@ -78,6 +78,7 @@ async def test_grep_finds_lines(ctx: ToolContext) -> None:
 async def test_grep_says_what_is_wrong_with_a_pattern(ctx: ToolContext) -> None:
     text = await run(ctx, "grep", pattern="(")
     assert text.startswith("the pattern is not understood: unclosed group") and "\n" not in text
+    assert "holds a line feed" in await run(ctx, "grep", pattern=r"a\nb")
 
 
 async def test_grep_stops_at_its_cap(ctx: ToolContext, worktree: Path) -> None:
