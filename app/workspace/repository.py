@@ -74,11 +74,21 @@ def locate(folder: Path) -> Repository:
         raise UserError(f"repository `{folder}` is bare, without a checkout; use a clone of it: `git clone {folder}`")
     if not inside:
         raise UserError(f"folder `{folder}` lies inside a git directory; use the checkout it belongs to")
+    if not _is_text(folder.absolute()):
+        raise UserError(f"the path of folder `{folder.absolute()}` is not UTF-8 and cannot be recorded; rename it")
     return Repository(
         top=Path(_ask(probe, "--show-toplevel")),
         git_dir=Path(_ask(probe, "--absolute-git-dir")),
         common_dir=Path(_ask(probe, "--path-format=absolute", "--git-common-dir")),
     )
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _ask(probe: Git, *question: str) -> str:

@@ -10,6 +10,7 @@ from app import workspace
 from app.domain.activities import FinishInput
 from app.errors import UserError
 from app.workspace.files import remove
+from app.workspace.repository import locate
 
 
 def hostile(repo: Path, marker: Path) -> None:
@@ -242,6 +243,13 @@ def test_nothing_to_work_on_is_one_clear_sentence(desk: Desk, tmp_path: Path, ki
         git(folder, "init", "-q", *(["--bare"] if kind == "bare" else []))
     with pytest.raises(UserError, match=words[kind]):
         Desk(folder, desk.settings).prepare()
+
+
+def test_a_path_that_cannot_be_recorded_is_one_clear_sentence(desk: Desk) -> None:
+    odd = desk.repo.rename(desk.repo.with_name(os.fsdecode(b"bad\xff")))
+    for folder in (odd, odd / "tests"):
+        with pytest.raises(UserError, match="is not UTF-8 and cannot be recorded; rename it"):
+            locate(folder)
 
 
 @pytest.mark.parametrize("order", [{"start": "0" * 40}, {"run": "../x"}, {"name": "a/b"}, {"subdir": "../.."}])
