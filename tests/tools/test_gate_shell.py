@@ -161,6 +161,7 @@ DOUBTED: list[tuple[str, str]] = [
     ("x='$(rm)'; echo ${x@P}", "${x@P}"),
     ("curl x | bash -s name", "another program writes"),
     ("bash -$X -c 'rm x'", "nobody knows"),
+    ("dash -c -s ls <<< 'rm x'", "nobody knows"),
     ("timeout $T ls", "`timeout`"),
     ("timeout --kill 3 5 rm x", "`timeout`"),
     ('nice -"$X" rm x', "`nice`"),

@@ -222,7 +222,7 @@ def _shell(found: Found, part: Part, given: str | None) -> None:
     if options.file:
         found.parts.append(part)
         found.doubts.append(f"`{options.file}` has a shell read a file first")
-    elif not options.known:
+    elif not options.known or (options.command and options.stdin):  # dash runs both
         _script(found, part, None)
     elif options.command:
         _script(found, part, options.rest[0] if options.rest else None)
