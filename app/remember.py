@@ -4,24 +4,26 @@ Records of a stream and the schemas of tools are read once and shared: they are 
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
+Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
 
 
-def by_identity(limit: int) -> Callable[[Callable[[dict[str, Any]], Result]], Callable[[dict[str, Any]], Result]]:
-    """A decorator that remembers `limit` results by which object it was, not by what it holds; from any thread."""
+def by_identity(limit: int) -> Callable[[Callable[[*Given], Result]], Callable[[*Given], Result]]:
+    """A decorator that remembers `limit` results by which objects it was, not by what they hold; from any thread."""
 
-    def decorated(work: Callable[[dict[str, Any]], Result]) -> Callable[[dict[str, Any]], Result]:
-        known: dict[int, tuple[dict[str, Any], Result]] = {}  # the object is held: its id is not given to another
+    def decorated(work: Callable[[*Given], Result]) -> Callable[[*Given], Result]:
+        known: dict[tuple[int, ...], tuple[tuple[*Given], Result]] = {}  # objects are held: their ids stay theirs
 
-        def remembered(body: dict[str, Any]) -> Result:
-            if (found := known.get(id(body))) is not None:
+        def remembered(*given: *Given) -> Result:
+            key = tuple(map(id, given))
+            if (found := known.get(key)) is not None:
                 return found[1]
-            result = work(body)
+            result = work(*given)
             if len(known) >= limit:
                 known.clear()
-            known[id(body)] = (body, result)
+            known[key] = (given, result)
             return result
 
         return remembered

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpx2
+from pydantic_ai.messages import InstructionPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
@@ -127,9 +128,10 @@ def _holds_images(request: ChatRequest) -> bool:
 
 
 def parameters_of(request: ChatRequest) -> ModelRequestParameters:
-    """The tools, from OpenAI's function format, and the shape of a structured answer."""
+    """The system text, the tools, from OpenAI's function format, and the shape of a structured answer."""
     schema = request.answer_schema
     return ModelRequestParameters(
+        instruction_parts=[InstructionPart(content=request.system)] if request.system else None,
         function_tools=[_definition(tool) for tool in request.tools],
         output_mode="text" if schema is None else "native",
         output_object=None if schema is None else OutputObjectDefinition(json_schema=schema, name="answer"),

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pydantic_ai.messages import (
@@ -26,7 +28,7 @@ from pydantic_ai.usage import RequestUsage
 from app.domain.run import ModelRef
 from app.domain.session import Usage
 from app.llm.mended import calls_once
-from app.llm.port import Answer, CallOut, ChatRequest, ModelError, merged
+from app.llm.port import Answer, CallOut, ChatRequest, ModelError
 from app.llm.prices import cost_of
 from app.llm.registry import provider_of
 from app.remember import by_identity
@@ -36,30 +38,39 @@ KEPT = ("kind", "parts", "model_name", "provider_name", "provider_details", "pro
 
 
 def history_of(request: ChatRequest) -> list[ModelMessage]:
-    """The conversation to send; the system text goes with its last request. Raises `ModelError` (`bad_request`)."""
-    messages = merged(request.messages)
-    if not messages or messages[-1].get("kind") != "request":
+    """The conversation to send: providers want requests that follow one another in one message.
+
+    Raises `ModelError` (`bad_request`).
+    """
+    if not request.messages or request.messages[-1].get("kind") != "request":
         raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
     marked = provider_of(request.model).kind != "openai"
+    history: list[ModelMessage] = []
     try:
-        history: list[ModelMessage] = [
-            ModelRequest(parts=[_part_of(part, marked=marked) for part in message["parts"]])
-            if message["kind"] == "request"
-            else _response(message)
-            for message in messages
-        ]
+        for kind, group in groupby(request.messages, itemgetter("kind")):
+            if kind == "request":
+                history.append(_request_of(*group, marked=marked))
+            else:
+                history.extend(map(_response, group))
     except (ValueError, KeyError, TypeError) as error:
         detail = str(error).splitlines()[0]
         raise ModelError("bad_request", f"a recorded message is not readable: {detail}") from None
-    history[-1] = replace(history[-1], instructions=request.system or None)
     return history
 
 
-def _part_of(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:
-    """A part, made once; with images every time: they are read again for each question, and none is held."""
-    if "images" in part:
-        return _part(part, marked=marked)
-    return (_marked_part if marked else _plain_part)(part)
+def _request_of(*messages: dict[str, Any], marked: bool) -> ModelRequest:
+    """One request, made once; with images every time: they are read again for each question, and none is held."""
+    if any("images" in part for message in messages for part in message["parts"]):
+        return _request(*messages, marked=marked)
+    return (_marked_request if marked else _plain_request)(*messages)
+
+
+def _request(*messages: dict[str, Any], marked: bool) -> ModelRequest:
+    return ModelRequest(parts=[_part(part, marked=marked) for message in messages for part in message["parts"]])
+
+
+_plain_request = by_identity(1024)(partial(_request, marked=False))
+_marked_request = by_identity(1024)(partial(_request, marked=True))
 
 
 def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:
@@ -77,10 +88,6 @@ def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnP
     if images := part.get("images"):
         content = [content, *(BinaryContent(data, media_type=kind) for kind, data in images)]
     return ToolReturnPart(part["tool_name"], content, part["tool_call_id"], outcome=outcome)
-
-
-_plain_part = by_identity(1024)(partial(_part, marked=False))
-_marked_part = by_identity(1024)(partial(_part, marked=True))
 
 
 @by_identity(4096)

@@ -145,14 +145,3 @@ def tool_result_message(
     if images:
         part["images"] = images
     return {"kind": "request", "parts": [part]}
-
-
-def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same conversation with adjacent requests joined: providers want all results in one message."""
-    result: list[dict[str, Any]] = []
-    for message in messages:
-        if result and result[-1]["kind"] == message["kind"] == "request":
-            result[-1]["parts"].extend(message["parts"])
-        else:
-            result.append({**message, "parts": list(message["parts"])} if message["kind"] == "request" else message)
-    return result

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -9,7 +10,6 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ToolRet
 
 from app.domain.run import ModelRef
 from app.llm import ChatRequest, ModelError, tool_result_message, user_message
-from app.llm.port import merged
 
 HEAVY = ("pydantic_ai", "openai", "anthropic", "httpx", "httpx2", "hvac", "requests", "genai_prices")
 
@@ -56,25 +56,31 @@ def test_hand_written_messages_are_pydantic_ai_messages() -> None:
     assert (part.tool_call_id, part.tool_name, part.content, part.outcome) == ("c1", "read", "no", "failed")
 
 
+def _asked(provider: str, *messages: dict[str, Any]) -> ChatRequest:
+    return ChatRequest(model=ModelRef(provider=provider, name="m"), system="", messages=list(messages), tools=[])
+
+
 def test_adjacent_requests_become_one_and_the_given_ones_stay() -> None:
+    from app.llm.messages import history_of
+
     response = {"kind": "response", "parts": []}
     given = [user_message("a"), response, tool_result_message("1", "t", "x", True), user_message("b")]
-    joined = merged(given)
-    assert [message["kind"] for message in joined] == ["request", "response", "request"]
-    assert [part["part_kind"] for part in joined[2]["parts"]] == ["tool-return", "user-prompt"]
+    joined = history_of(_asked("openai", *given))
+    assert [message.kind for message in joined] == ["request", "response", "request"]
+    assert [part.part_kind for part in joined[2].parts] == ["tool-return", "user-prompt"]
     assert len(given[2]["parts"]) == 1
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_a_part_is_made_once_and_none_with_images_is_held(provider: str) -> None:
+def test_a_message_is_made_once_and_none_with_images_is_held(provider: str) -> None:
     from app.llm.messages import history_of
 
-    plain = tool_result_message("c1", "read", "text", True)
+    plain, answer = tool_result_message("c1", "read", "text", True), {"kind": "response", "parts": []}
     shown = tool_result_message("c2", "image", "a picture", True, [("image/png", b"\x89PNG")])
-    request = ChatRequest(model=ModelRef(provider=provider, name="m"), system="", messages=[plain, shown], tools=[])
-    first, again = history_of(request)[0].parts, history_of(request)[0].parts
-    assert first[0] is again[0] and first[1] is not again[1]
-    held = ref(first[1])
+    request = _asked(provider, plain, answer, shown)
+    first, again = history_of(request), history_of(request)
+    assert first[:2] == again[:2] and first[0] is again[0] and first[1] is again[1] and first[2] is not again[2]
+    held = ref(first[2].parts[0])
     del first, again
     assert held() is None
 
