@@ -10,8 +10,13 @@ Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
 
 
-def by_identity(limit: int) -> Callable[[Callable[[*Given], Result]], Callable[[*Given], Result]]:
-    """A decorator that remembers `limit` results by which objects it was, not by what they hold; from any thread."""
+def by_identity(
+    limit: int, *, unless: Callable[..., bool] = lambda *_: False
+) -> Callable[[Callable[[*Given], Result]], Callable[[*Given], Result]]:
+    """A decorator that remembers `limit` results by which objects it was, not by what they hold; from any thread.
+
+    `unless` says of what neither the result nor the objects are held.
+    """
 
     def decorated(work: Callable[[*Given], Result]) -> Callable[[*Given], Result]:
         known: dict[tuple[int, ...], tuple[tuple[*Given], Result]] = {}  # objects are held: their ids stay theirs
@@ -21,6 +26,8 @@ def by_identity(limit: int) -> Callable[[Callable[[*Given], Result]], Callable[[
             if (found := known.get(key)) is not None:
                 return found[1]
             result = work(*given)
+            if unless(*given):
+                return result
             if len(known) >= limit:
                 known.clear()
             known[key] = (given, result)

@@ -44,12 +44,12 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
     """
     if not request.messages or request.messages[-1].get("kind") != "request":
         raise ModelError("bad_request", f"the conversation for model `{request.model.id}` does not end with a request")
-    marked = provider_of(request.model).kind != "openai"
+    request_of = _plain_request if provider_of(request.model).kind == "openai" else _marked_request
     history: list[ModelMessage] = []
     try:
         for kind, group in groupby(request.messages, itemgetter("kind")):
             if kind == "request":
-                history.append(_request_of(*group, marked=marked))
+                history.append(request_of(*group))
             else:
                 history.extend(map(_response, group))
     except (ValueError, KeyError, TypeError) as error:
@@ -58,19 +58,17 @@ def history_of(request: ChatRequest) -> list[ModelMessage]:
     return history
 
 
-def _request_of(*messages: dict[str, Any], marked: bool) -> ModelRequest:
-    """One request, made once; with images every time: they are read again for each question, and none is held."""
-    if any("images" in part for message in messages for part in message["parts"]):
-        return _request(*messages, marked=marked)
-    return (_marked_request if marked else _plain_request)(*messages)
-
-
 def _request(*messages: dict[str, Any], marked: bool) -> ModelRequest:
     return ModelRequest(parts=[_part(part, marked=marked) for message in messages for part in message["parts"]])
 
 
-_plain_request = by_identity(1024)(partial(_request, marked=False))
-_marked_request = by_identity(1024)(partial(_request, marked=True))
+def _shown(*messages: dict[str, Any]) -> bool:
+    """Whether there are images, which are read again for each question."""
+    return any("images" in part for message in messages for part in message["parts"])
+
+
+_plain_request = by_identity(1024, unless=_shown)(partial(_request, marked=False))
+_marked_request = by_identity(1024, unless=_shown)(partial(_request, marked=True))
 
 
 def _part(part: dict[str, Any], *, marked: bool) -> UserPromptPart | ToolReturnPart:
