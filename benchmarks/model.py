@@ -94,7 +94,8 @@ class _Connection(socketserver.StreamRequestHandler):
 
     server: Model  # pyright: ignore[reportIncompatibleVariableOverride]
     disable_nagle_algorithm = True
-    rbufsize = 1 << 20
+    rbufsize = 4096
+    """Less than a question has: its content is then read to where it stays, not copied, which would count as ours."""
 
     def handle(self) -> None:
         own = self.server

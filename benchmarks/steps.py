@@ -6,10 +6,11 @@ What the model server held a request for, from its last byte to the answer, is s
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
@@ -41,21 +42,23 @@ async def measure() -> list[Row]:
 
 
 async def _measured(at: Place, server: str) -> list[Row]:
-    await _empty(at)
-    await _ours(at, server, SIZES[0])  # both warm
-    bare: list[float] = []
-    ours: dict[int, list[float]] = {size: [] for size in SIZES}
-    for _ in range(RUNS):
-        bare.append(await _empty(at))
-        for size in SIZES:
-            ours[size].append(await _ours(at, server, size))
-    base = median(bare)
-    rows = [Row("step of two empty activities", base * 1000, "ms", note=_spread(bare))]
-    for size in SIZES:
-        value = median(ours[size])
+    kinds = [partial(_empty, at), *(partial(_ours, at, server, size) for size in SIZES)]
+    for kind in kinds:
+        await kind()  # warm
+    bare, *ours = zip(*[await _there_and_back(kinds) for _ in range(RUNS)], strict=True)
+    rows = [Row("step of two empty activities", median(bare) * 1000, "ms", note=_spread(bare))]
+    for size, own in zip(SIZES, ours, strict=True):
+        ratio = median(value / base for value, base in zip(own, bare, strict=True))
         label = f"step, transcript of {size // 1000} kB"
-        rows.append(Row(label, value * 1000, "ms", ratio=value / base, limit=LIMIT, note=_spread(ours[size])))
+        rows.append(Row(label, median(own) * 1000, "ms", ratio=ratio, limit=LIMIT, note=_spread(own)))
     return rows
+
+
+async def _there_and_back(kinds: Sequence[Callable[[], Awaitable[float]]]) -> list[float]:
+    """One run: each kind twice, in mirrored order, so that a machine which slows down meanwhile slows all alike."""
+    there = [await kind() for kind in kinds]
+    back = [await kind() for kind in reversed(kinds)]
+    return [mean(pair) for pair in zip(there, reversed(back), strict=True)]
 
 
 @asynccontextmanager
