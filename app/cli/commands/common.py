@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.cli.output import plain
 from app.errors import UserError
+from app.stream.listing import Row
 
 
 def data_folder() -> Path:
@@ -26,6 +27,12 @@ def here() -> str:
         if (candidate / ".git").exists():
             return str(candidate.resolve())
     return ""
+
+
+def of_here(rows: Iterable[Row]) -> list[Row]:
+    """The rows of the current repository, in their order; anywhere else, all."""
+    repo = here()
+    return [row for row in rows if not repo or row.get("repo") == repo]
 
 
 def one_of(names: Iterable[str], text: str, what: str, listing: str) -> str:

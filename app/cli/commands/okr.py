@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.commands.common import data_folder, dollars, here, moment, one_of, print_table, say
+from app.cli.commands.common import data_folder, dollars, moment, of_here, one_of, print_table, say
 from app.cli.output import JsonFlag, console, one_line, print_json
 from app.errors import UserError
 from app.stream.listing import Row, okrs, runs
@@ -233,11 +233,10 @@ def _view(name: str | None) -> "RunView":
 
 def _latest_here(found: list[Row]) -> Row:
     """The first row of the current repository; anywhere else, of all."""
-    repo = here()
-    for row in found:
-        if not repo or row.get("repo") == repo:
-            return row
-    raise UserError(_NONE_YET.replace(": ", ": `", 1) + "`")
+    own = of_here(found)
+    if not own:
+        raise UserError(_NONE_YET.replace(": ", ": `", 1) + "`")
+    return own[0]
 
 
 def _document(view: "RunView") -> Row:

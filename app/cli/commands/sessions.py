@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.commands.common import data_folder, here, moment, one_of, print_table, run_of, say
+from app.cli.commands.common import data_folder, moment, of_here, one_of, print_table, run_of, say
 from app.cli.output import JsonFlag, one_line, plain, print_json
 from app.stream.files import STREAMS, safe_name
-from app.stream.listing import runs
+from app.stream.listing import Row, runs
 
 if TYPE_CHECKING:
     from app.domain.session import Record
@@ -32,8 +32,9 @@ def list_(
 ) -> None:
     """Sessions, the latest first: whose they are, how many answers, how many tokens."""
     data = data_folder()
-    names = [str(row["run"]) for row in runs(data)]
-    found = _sessions(data)
+    rows = runs(data)
+    names = [str(row["run"]) for row in rows]
+    found = _sessions(data, rows)
     if run is not None:
         wanted = one_of(names, run, "run", "ctl okr runs")
         found = {name: changed for name, changed in found.items() if run_of(name, names) == wanted}
@@ -75,7 +76,10 @@ def show(
     from app.stream import Damaged, Stream
 
     data = data_folder()
-    name = one_of(_sessions(data), session, "session", "ctl sessions list --all") if session else _latest(data)
+    if session:
+        name = one_of(_sessions(data, runs(data)), session, "session", "ctl sessions list --all")
+    else:
+        name = _latest(data)
     stream = Stream(data, name)
     try:
         records = stream.history(stream.end())
@@ -106,16 +110,20 @@ def _latest(data: Path) -> str:
     """The session of the current repository that changed last; anywhere else, of all."""
     from app.errors import UserError
 
-    names, found = [str(row["run"]) for row in runs(data, here())], _sessions(data)
+    rows = runs(data)
+    names, found = [str(row["run"]) for row in of_here(rows)], _sessions(data, rows)
     own = [name for name in found if run_of(name, names)]
     if not own:
         raise UserError('no agent has worked here yet; start one: `ctl run "make the import 2x faster"`')
     return max(own, key=lambda name: (found[name], name))
 
 
-def _sessions(data: Path) -> dict[str, float]:
-    """Every session with the time of its last change. Journals are streams, too, but no conversations."""
-    journals = {safe_name(f"run-{row['run']}") for row in runs(data)}
+def _sessions(data: Path, rows: list[Row]) -> dict[str, float]:
+    """Every session with the time of its last change. Journals are streams, too, but no conversations.
+
+    `rows`: the views of all runs.
+    """
+    journals = {safe_name(f"run-{row['run']}") for row in rows}
     found: dict[str, float] = {}
     folder = data / STREAMS
     for entry in folder.iterdir() if folder.is_dir() else ():
