@@ -44,12 +44,13 @@ def outside(workspace: Workspace, worktree: Path, path: str) -> bool:
 
 def inside(workspace: Workspace, worktree: Path, path: str) -> str:
     """The path below the worktree that this one leads to, symlinks followed; empty where it leads out of it."""
-    if path.startswith(OUTPUT) or outside(workspace, worktree, path):
+    if path.startswith(OUTPUT) or "\0" in path:
         return ""
     try:
-        return os.path.relpath(_real(workspace, worktree, path), top_of(worktree))
+        real, top = _real(workspace, worktree, path), top_of(worktree)
     except ToolError:
         return ""
+    return os.path.relpath(real, top) if below(real, top) else ""
 
 
 def resolve(ctx: ToolContext, path: str, *, write: bool = False) -> Path:

@@ -83,11 +83,11 @@ def _record(ctx: ToolContext, journal: Path, plan: Plan) -> None:
     left = {path for path, content in plan.files.items() if content is not None}
     for path in plan.files:
         _refuse_unwritable(ctx, path)
-        refuse_inside(ctx, path)
         if path in left and (file := next((level for level in path.parents if level in left), None)):
             raise ToolError(
                 f"`{shown(ctx, path)}` cannot exist, for `{shown(ctx, file)}` is to be a file; leave one out"
             )
+    refuse_inside(ctx, plan.files)
     top = top_of(ctx.worktree)
     _refuse_guarded(ctx, [os.path.relpath(path, top) for path in plan.files])
     entries: list[dict[str, Any]] = []

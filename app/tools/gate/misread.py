@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from app.tools.gate.words import child_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -86,15 +88,18 @@ def _taken_away(node: "Node") -> bool:
 
 def _heredoc(node: "Node", source: bytes) -> bool:
     """Whether a here-document ends where bash ends it, and its delimiter is one word."""
-    start = _child(node, "heredoc_start")
-    body, end = _child(node, "heredoc_body"), _child(node, "heredoc_end")
-    if start is None or end is None or source[start.end_byte : start.end_byte + 1] not in _each(_AFTER_DELIMITER):
+    start = child_of(node, "heredoc_start")
+    body, end = child_of(node, "heredoc_body"), child_of(node, "heredoc_end")
+    if start is None or end is None:
+        return False
+    behind = source[start.end_byte : start.end_byte + 1]
+    if not behind or behind not in _AFTER_DELIMITER:
         return False
     wanted = _start(node)
     if re.search(rb"[$`\n]", wanted):
         return False
     wanted = re.sub(rb"['\"\\]", b"", wanted)
-    tabs = _child(node, "<<-") is not None
+    tabs = child_of(node, "<<-") is not None
     # The node of the body leaves out blanks at its beginning; its first line begins at the line feed before.
     first = source.rfind(b"\n", 0, body.start_byte if body is not None else end.start_byte) + 1
     lines = source[first : end.start_byte].split(b"\n")
@@ -119,13 +124,5 @@ def _ended(lines: list[bytes], wanted: bytes, *, tabs: bool, joins: bool) -> boo
 
 
 def _start(redirect: "Node") -> bytes:
-    start = _child(redirect, "heredoc_start")
+    start = child_of(redirect, "heredoc_start")
     return (start.text or b"") if start is not None else b""
-
-
-def _child(node: "Node", kind: str) -> "Node | None":
-    return next((child for child in node.children if child.type == kind), None)
-
-
-def _each(signs: bytes) -> list[bytes]:
-    return [bytes((sign,)) for sign in signs]

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from app.tools.gate.misread import misread, quoted
-from app.tools.gate.words import Word, text_of, word_of
+from app.tools.gate.words import Word, child_of, text_of, word_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -234,7 +234,7 @@ def _given(node: "Node") -> str | None:
     if redirect.type == "herestring_redirect":
         word = word_of(redirect.children[-1])
         return word.text if word.literal else None
-    body = next((child for child in redirect.children if child.type == "heredoc_body"), None)
+    body = child_of(redirect, "heredoc_body")
     if body is None:
         return None
     changes = any(child.type not in ("heredoc_content",) for child in body.children) or "\\" in text_of(body)

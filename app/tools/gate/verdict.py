@@ -90,18 +90,18 @@ def _points(subject: Subject, standing: Standing, rules: Sequence[Rule]) -> list
 
 def _named(subject: Subject, name: str, standing: Standing, rules: Sequence[Rule]) -> Point:
     """A path, a URL or other arguments."""
-    why = ""
+    why = real = ""
     if subject.paths:
+        careful = subject.effect == "write" and standing.mode == "ask"
+        real = inside(standing.workspace, standing.worktree, name) if rules or careful else ""
         why = places.of_path(standing.workspace, standing.worktree, name)
-        if not why and subject.effect == "write" and standing.mode == "ask":
-            real = inside(standing.workspace, standing.worktree, name)
-            why = f"`{name[:200]}` is a protected file" if places.protected(name) or places.protected(real) else ""
+        if not why and careful and (places.protected(name) or places.protected(real)):
+            why = f"`{name[:200]}` is a protected file"
     elif subject.network:
         why = "it wants the network"
     if not rules:
         return _point(name, why, None)
     shapes = _shapes(name, standing.workspace) if subject.paths else (name,)
-    real = inside(standing.workspace, standing.worktree, name) if subject.paths else ""
     led = (real,) if real and real not in shapes else ()  # where links lead: an allowing rule must cover that, too
     about = [rule for rule in rules if _about(rule, shapes, led)]
     return _point(name, why, strictest(about))

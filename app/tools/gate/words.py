@@ -78,6 +78,11 @@ def _bare(source: str) -> Word:
     return Word("".join(out)) if literal or source in ("{}", "[") else Word(source, False)
 
 
+def child_of(node: "Node", kind: str) -> "Node | None":
+    """The first child of this kind."""
+    return next((child for child in node.children if child.type == kind), None)
+
+
 def text_of(node: "Node") -> str:
     """The source of a node."""
     return (node.text or b"").decode("utf-8", "replace")
